@@ -1,0 +1,35 @@
+# Every target works on a fresh machine with python3 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: setup run test check format certs test-real bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt gateway/__init__.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+run: setup
+	$(BIN)/eas-gateway demo
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+certs: setup
+	$(BIN)/eas-gateway pki init --directory certs
+
+clean:
+	rm -rf .venv state .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,3 @@
+"""The Exchange ActiveSync certificate gateway."""
+
+__version__ = "0.1.0"

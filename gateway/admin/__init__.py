@@ -1,0 +1,1 @@
+"""The listener for operations: health, readiness, metrics."""

@@ -1,0 +1,1 @@
+"""Who the gateway is to the mail server behind it."""

@@ -1,0 +1,1 @@
+"""Where mailboxes come from."""

@@ -1,0 +1,37 @@
+"""Exceptions of the gateway: each means that something could not be found out or done.
+
+A denial is never an exception; see `gateway.core.decision`. The text of each is one sentence for an
+administrator that names the key, file, row or option to change.
+"""
+
+
+class GatewayError(Exception):
+    """Base of all errors that carry a sentence for an administrator."""
+
+
+class ConfigError(GatewayError):
+    """The configuration cannot be used; the text lists every problem, one a line."""
+
+
+class CertificateError(GatewayError):
+    """A certificate or key cannot be read, or is not what its place needs."""
+
+
+class CrlError(GatewayError):
+    """A CRL cannot be fetched, read or believed."""
+
+
+class RequestError(GatewayError):
+    """An HTTP request has no single meaning; the client gets 400."""
+
+
+class DirectoryError(GatewayError):
+    """Mailboxes cannot be read from where they come from, or contradict each other."""
+
+
+class StateError(GatewayError):
+    """The store cannot be read or written, or refuses the change."""
+
+
+class UpstreamError(GatewayError):
+    """The mail server could not be reached, or its answer has no single meaning."""

@@ -1,0 +1,1 @@
+"""A development PKI; not for production keys."""

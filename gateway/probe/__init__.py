@@ -1,0 +1,1 @@
+"""A device and a mail server as programs, to try the gateway with."""

@@ -1,0 +1,1 @@
+"""The data plane: requests from phones, passed to the mail server."""

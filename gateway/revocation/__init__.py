@@ -1,0 +1,1 @@
+"""Certificate revocation lists: fetched, verified, compiled and looked up."""

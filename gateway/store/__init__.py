@@ -1,0 +1,1 @@
+"""What administrators decided, kept in a database with a change log."""

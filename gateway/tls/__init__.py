@@ -1,0 +1,1 @@
+"""TLS towards the phones: contexts and the memory-buffer connection."""
