@@ -1,0 +1,233 @@
+"""config.toml: every key, its type and its default; all problems are found in one pass."""
+
+import tomllib
+from enum import Enum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from gateway.core.binding import UsernameBinding
+from gateway.core.decision import Reauthentication
+from gateway.errors import ConfigError
+
+DEFAULT_PATH = Path("config.toml")
+_FOLDER = "folder"  # validation context: what relative paths are relative to
+
+
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get(_FOLDER, Path())
+    return folder / path.expanduser()
+
+
+def _address(text: str) -> str:
+    ip_address(text)
+    return text
+
+
+FilePath = Annotated[Path, AfterValidator(_beside_the_file)]
+Address = Annotated[str, AfterValidator(_address)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Section(BaseModel):
+    """Base of all tables: an unknown key is an error, and nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Listen(Section):
+    """`[listen]`: where phones connect."""
+
+    address: Address = "0.0.0.0"
+    port: Port = 443
+    certificate: FilePath = Path("certs/server.pem")
+    private_key: FilePath = Path("certs/server.key")
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
+
+
+class Tls(Section):
+    """`[tls]`: the protocol towards phones."""
+
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    handshake_timeout_seconds: Seconds = 20
+
+
+class State(Section):
+    """`[state]`: where the gateway keeps what it must not lose."""
+
+    directory: FilePath = Path("state")
+
+
+class Identity(Section):
+    """`[identity]`: which certificate fields name the mailbox, in order."""
+
+    username_bindings: tuple[UsernameBinding, ...] = (
+        UsernameBinding.PRINCIPAL_NAME,
+        UsernameBinding.RFC822_NAME,
+    )
+
+    @field_validator("username_bindings")
+    @classmethod
+    def _at_least_one(cls, value: tuple[UsernameBinding, ...]) -> tuple[UsernameBinding, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name at least one binding, and each only once")
+        return value
+
+
+class Revocation(Section):
+    """`[revocation]`: how CRLs are fetched and when a sign-in counts as new."""
+
+    crl_refresh_seconds: Annotated[float, Field(ge=10, le=86400)] = 300
+    download_limit_bytes: Annotated[int, Field(ge=1024)] = 20 * 1024 * 1024
+    download_timeout_seconds: Seconds = 10
+    clock_skew_seconds: Annotated[float, Field(ge=0, le=600)] = 60
+    reauthentication: Reauthentication = Reauthentication.FRESH_CRL
+
+
+class Limits(Section):
+    """`[limits]`: what one phone may cost."""
+
+    header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 32 * 1024
+    header_count: Annotated[int, Field(ge=10, le=1000)] = 100
+    body_bytes: Annotated[int, Field(ge=1024)] = 100 * 1024 * 1024
+    header_timeout_seconds: Seconds = 30
+    body_timeout_seconds: Seconds = 120
+    idle_timeout_seconds: Annotated[float, Field(ge=1, le=86400)] = 3900
+    connections: Annotated[int, Field(ge=1)] = 16000
+
+
+class Admin(Section):
+    """`[admin]`: the listener for operations."""
+
+    address: Address = "127.0.0.1"
+    port: Port = 9090
+
+
+class LogFormat(Enum):
+    """How log lines are written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class Log(Section):
+    """`[log]`: what goes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: LogFormat = LogFormat.JSON
+
+
+class Upstream(Section):
+    """`[[upstream]]`: a mail server behind the gateway."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    url: str
+    path: str = "/Microsoft-Server-ActiveSync"
+    request_body: Literal["stream", "buffer"] = "stream"
+    buffer_limit_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
+    keep_alive: bool = True
+    connections: Annotated[int, Field(ge=1)] = 8000
+    connect_timeout_seconds: Seconds = 5
+    response_timeout_seconds: Annotated[float, Field(ge=60, le=86400)] = 3900
+    ca_file: FilePath | None = None
+    credentials: Literal["header", "basic"] = "header"
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")] = "X-Remote-User"
+    user: Literal["upn", "primary_address", "sam_account_name"] = "upn"
+    password_file: FilePath | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write http://HOST[:PORT] or https://HOST[:PORT]")
+        if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+            raise ValueError("write no path, query or user here; the path has a key of its own")
+        parts.port  # noqa: B018 (raises ValueError for a port that is none)
+        return value
+
+    @field_validator("path")
+    @classmethod
+    def _absolute_path(cls, value: str) -> str:
+        plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#\\")
+        if not value.startswith("/") or not plain:
+            raise ValueError("write a path that begins with / and has no query")
+        return value
+
+    @model_validator(mode="after")
+    def _credentials_fit(self) -> Self:
+        if (self.credentials == "basic") != (self.password_file is not None):
+            raise ValueError('password_file belongs to credentials = "basic", which needs it')
+        return self
+
+
+class Config(Section):
+    """The whole file."""
+
+    listen: Listen = Listen()
+    tls: Tls = Tls()
+    state: State = State()
+    identity: Identity = Identity()
+    revocation: Revocation = Revocation()
+    limits: Limits = Limits()
+    admin: Admin = Admin()
+    log: Log = Log()
+    upstream: tuple[Upstream, ...] = ()
+
+    @field_validator("upstream")
+    @classmethod
+    def _one_upstream(cls, value: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+        if len(value) > 1:
+            raise ValueError("one [[upstream]] is supported; every mailbox is served by it")
+        return value
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in `path`, or in ./config.toml if there is one, or the defaults.
+
+    Relative paths in the file are relative to its folder. Raises ConfigError with every problem,
+    one a line, each with its key.
+    """
+    if path is None:
+        if not DEFAULT_PATH.exists():
+            return Config()
+        path = DEFAULT_PATH
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse(text, folder=path.parent, name=str(path))
+
+
+def parse(text: str, *, folder: Path, name: str) -> Config:
+    """The configuration in TOML `text`; `name` stands in the errors. Raises ConfigError."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}") from error
+    try:
+        return Config.model_validate(values, context={_FOLDER: folder})
+    except ValidationError as error:
+        problems = [f"{name}: {_key(p['loc'])}: {p['msg']}" for p in error.errors()]
+        raise ConfigError("\n".join(problems)) from error
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "(the whole file)"

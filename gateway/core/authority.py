@@ -1,0 +1,99 @@
+"""A certificate authority record, with Entra's fields.
+
+Decides whether a certificate can be such a record; is not told what it has signed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from cryptography import x509
+
+from gateway.core.certificate import subject_key_id
+from gateway.errors import CertificateError
+
+
+class AuthorityType(IntEnum):
+    """Entra's authorityType."""
+
+    ROOT = 0
+    INTERMEDIATE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One record of the trust store (Entra's CertificateAuthorityInformation).
+
+    Attributes:
+        id: trustedIssuerSKI, lower-case hexadecimal; identifies the record.
+        authority_type: root or intermediate.
+        certificate: trustedCertificate, DER.
+        crl_distribution_point: the URL of the base CRL; None leaves the CA without one, and its
+            certificates are refused.
+        delta_crl_distribution_point: the URL of the delta CRL, or None.
+        backdating: what this CA subtracts from thisUpdate and notBefore.
+        trusted_issuer: the subject as RFC 4514 text.
+        subject: the subject name as DER.
+        not_before, not_after: the CA certificate's own validity, UTC.
+    """
+
+    id: str
+    authority_type: AuthorityType
+    certificate: bytes
+    crl_distribution_point: str | None
+    delta_crl_distribution_point: str | None
+    backdating: timedelta
+    trusted_issuer: str
+    subject: bytes
+    not_before: datetime
+    not_after: datetime
+
+    @classmethod
+    def from_der(
+        cls,
+        der: bytes,
+        *,
+        authority_type: AuthorityType,
+        crl_distribution_point: str | None,
+        delta_crl_distribution_point: str | None = None,
+        backdating: timedelta = timedelta(0),
+    ) -> "Authority":
+        """The record of a CA certificate; raises CertificateError if it is not one."""
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            _require_authority(certificate, authority_type)
+        except (ValueError, TypeError, x509.DuplicateExtension) as error:
+            raise CertificateError(f"the CA certificate cannot be read: {error}") from error
+        return cls(
+            id=subject_key_id(certificate).hex(),
+            authority_type=authority_type,
+            certificate=der,
+            crl_distribution_point=crl_distribution_point,
+            delta_crl_distribution_point=delta_crl_distribution_point,
+            backdating=backdating,
+            trusted_issuer=certificate.subject.rfc4514_string(),
+            subject=certificate.subject.public_bytes(),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+        )
+
+
+def _require_authority(certificate: x509.Certificate, authority_type: AuthorityType) -> None:
+    """RFC 5280 sections 4.2.1.3 and 4.2.1.9: what a CA certificate must say of itself."""
+    name = certificate.subject.rfc4514_string()
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        constraints = x509.BasicConstraints(ca=False, path_length=None)
+    if not constraints.ca:
+        raise CertificateError(f"{name} is not a CA certificate: basicConstraints does not say CA")
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        usage = None
+    if usage is not None and not usage.key_cert_sign:
+        raise CertificateError(f"{name} may not sign certificates: its key usage lacks keyCertSign")
+    if authority_type is AuthorityType.ROOT and certificate.subject != certificate.issuer:
+        raise CertificateError(
+            f"{name} is not a root: its issuer is another; add it as intermediate"
+        )

@@ -1,0 +1,271 @@
+"""The decision about one session, from facts and the time alone.
+
+Decides whether the holder of a certificate may act for a mailbox now; is not told how the facts
+were found. The order of `CHECKS` is the order of the decision table: the first check that fails
+names the reason.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from gateway.core.binding import Binding
+from gateway.core.certificate import ClientCertificate
+from gateway.core.mailbox import Mailbox
+from gateway.core.reasons import Reason
+from gateway.core.revocation import RevocationState, RevocationStatus
+from gateway.core.user_match import user_matches
+
+
+class Reauthentication(Enum):
+    """How a new sign-in after token-valid-from is judged."""
+
+    FRESH_CRL = "fresh_crl"
+    IMMEDIATE = "immediate"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenValidFrom:
+    """Entra's refreshTokensValidFromDateTime of a mailbox and the change that set it."""
+
+    value: datetime
+    change_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """When a session was authenticated: the moment, and the last change known at that moment."""
+
+    authenticated_at: datetime
+    change_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision rests on.
+
+    Attributes:
+        certificate: the device's certificate.
+        chain_denial: why the chain is not, or no longer, one of a configured CA; None if it is.
+        chain_not_after: when the first CA certificate of the chain expires, UTC.
+        binding: what the certificate's names lead to.
+        blocked: an administrator blocked this certificate.
+        revocation: one status for each certificate below the root, the device's first.
+        backdating: what the issuing CA subtracts from thisUpdate and notBefore.
+        token_valid_from: of the mailbox that the binding names, None where none is set.
+        session: of the connection.
+        reauthentication: how a sign-in after token-valid-from is judged.
+        user: the User that the request names; None where it names none.
+    """
+
+    certificate: ClientCertificate
+    chain_denial: "Deny | None"
+    chain_not_after: datetime
+    binding: Binding
+    blocked: bool
+    revocation: tuple[RevocationStatus, ...]
+    backdating: timedelta
+    token_valid_from: TokenValidFrom | None
+    session: Session
+    reauthentication: Reauthentication
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The session may act for `mailbox` until `expires_at` (UTC), unless a fact changes before."""
+
+    mailbox: Mailbox
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The session is refused; `detail` is a sentence for the log, never for the client."""
+
+    reason: Reason
+    detail: str
+
+
+Decision = Allow | Deny
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check as `explain` shows it; `result` is pass, fail or not reached."""
+
+    check: str
+    result: str
+    detail: str
+
+
+Check = Callable[[Facts, datetime], "str | Deny"]
+
+
+def decide(facts: Facts, now: datetime) -> Decision:
+    """Allow, or the denial of the first check that fails."""
+    for _, check in CHECKS:
+        outcome = check(facts, now)
+        if isinstance(outcome, Deny):
+            return outcome
+    return Allow(facts.binding.mailboxes[0], _expiry(facts))
+
+
+def trace(facts: Facts, now: datetime) -> tuple[Step, ...]:
+    """Every check with its outcome; those after the first failure are not reached."""
+    steps: list[Step] = []
+    failed = False
+    for name, check in CHECKS:
+        if failed:
+            steps.append(Step(name, "not reached", ""))
+            continue
+        outcome = check(facts, now)
+        failed = isinstance(outcome, Deny)
+        detail = outcome.detail if isinstance(outcome, Deny) else outcome
+        steps.append(Step(name, "fail" if failed else "pass", detail))
+    return tuple(steps)
+
+
+def judge_user(mailbox: Mailbox, user: str | None) -> Deny | None:
+    """A denial if a request names a User that is not this mailbox; an absent User is no mismatch."""
+    if user is None or user_matches(user, mailbox):
+        return None
+    return Deny(Reason.USER_MISMATCH, f"the request names {user!r}, not {mailbox.upn}")
+
+
+def _expiry(facts: Facts) -> datetime:
+    moments = [facts.certificate.not_after, facts.chain_not_after]
+    moments += [status.next_update for status in facts.revocation if status.next_update is not None]
+    return min(moments)
+
+
+def _chain(facts: Facts, now: datetime) -> str | Deny:
+    if facts.chain_denial is not None:
+        return facts.chain_denial
+    if now > facts.chain_not_after:
+        return Deny(Reason.OUTSIDE_VALIDITY, "a CA certificate of the chain has expired")
+    return "the chain ends at a configured root"
+
+
+def _validity(facts: Facts, now: datetime) -> str | Deny:
+    begins, ends = facts.certificate.not_before, facts.certificate.not_after
+    if begins <= now <= ends:
+        return f"valid until {ends.isoformat()}"
+    return Deny(
+        Reason.OUTSIDE_VALIDITY,
+        f"valid from {begins.isoformat()} to {ends.isoformat()}, and it is {now.isoformat()}",
+    )
+
+
+def _key_usage(facts: Facts, _now: datetime) -> str | Deny:
+    if facts.certificate.may_authenticate and not facts.certificate.is_authority:
+        return "may be used for client authentication"
+    return Deny(
+        Reason.NOT_CLIENT_AUTH,
+        "the key usage or extended key usage does not allow client authentication",
+    )
+
+
+def _san(facts: Facts, _now: datetime) -> str | Deny:
+    if not facts.binding.names:
+        return Deny(Reason.NO_USABLE_SAN, "the certificate has no SAN value that a binding uses")
+    found = ", ".join(mailbox.upn for mailbox in facts.binding.mailboxes)
+    if len(facts.binding.mailboxes) > 1:
+        return Deny(Reason.AMBIGUOUS_SAN, f"the SAN values name different mailboxes: {found}")
+    return "SAN " + ", ".join(name.value for name in facts.binding.names)
+
+
+def _blocked(facts: Facts, _now: datetime) -> str | Deny:
+    if facts.blocked:
+        return Deny(Reason.CERTIFICATE_BLOCKED, "an administrator blocked this certificate")
+    return "not blocked"
+
+
+def _revoked(facts: Facts, _now: datetime) -> str | Deny:
+    for status in facts.revocation:
+        if status.state is RevocationState.REVOKED:
+            return Deny(Reason.CERTIFICATE_REVOKED, status.detail)
+    return "on no CRL that is known"
+
+
+def _revocation_known(facts: Facts, _now: datetime) -> str | Deny:
+    for status in facts.revocation:
+        if status.state is not RevocationState.GOOD:
+            return Deny(Reason.REVOCATION_UNKNOWN, status.detail)
+    if not facts.revocation:
+        return Deny(Reason.REVOCATION_UNKNOWN, "no CRL was asked about this certificate")
+    return "; ".join(status.detail for status in facts.revocation)
+
+
+def _mailbox(facts: Facts, _now: datetime) -> str | Deny:
+    if not facts.binding.mailboxes:
+        values = ", ".join(name.value for name in facts.binding.names)
+        return Deny(Reason.UNKNOWN_MAILBOX, f"no mailbox has {values}")
+    mailbox = facts.binding.mailboxes[0]
+    if not mailbox.enabled:
+        return Deny(Reason.MAILBOX_DISABLED, f"{mailbox.upn} is disabled")
+    return mailbox.upn
+
+
+def _session_after_token_valid_from(facts: Facts, _now: datetime) -> str | Deny:
+    valid_from = facts.token_valid_from
+    if valid_from is None:
+        return "no token-valid-from is set"
+    session = facts.session
+    if session.authenticated_at <= valid_from.value or session.change_id < valid_from.change_id:
+        return Deny(
+            Reason.BEFORE_TOKEN_VALID_FROM,
+            f"the session is not younger than token-valid-from {valid_from.value.isoformat()}",
+        )
+    return f"the session is younger than {valid_from.value.isoformat()}"
+
+
+def _readmission(facts: Facts, _now: datetime) -> str | Deny:
+    """Comparisons are strict: a tie is refused.
+
+    A CA's clock may run behind on purpose (`backdating`), so a CRL must also have been accepted
+    here after the revocation.
+    """
+    valid_from = facts.token_valid_from
+    if valid_from is None:
+        return "no token-valid-from is set"
+    if facts.reauthentication is Reauthentication.IMMEDIATE:
+        return "reauthentication is immediate"
+    if facts.certificate.not_before + facts.backdating > valid_from.value:
+        return "the certificate was issued after token-valid-from"
+    crl = facts.revocation[0]
+    if (
+        crl.this_update is not None
+        and crl.accepted_at is not None
+        and crl.this_update + facts.backdating > valid_from.value
+        and crl.accepted_at > valid_from.value
+    ):
+        return "the issuer's CRL is newer than token-valid-from and does not list the certificate"
+    effective = "none" if crl.this_update is None else crl.this_update.isoformat()
+    return Deny(
+        Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM,
+        f"token-valid-from is {valid_from.value.isoformat()}, the issuer's CRL is of {effective}",
+    )
+
+
+def _user(facts: Facts, _now: datetime) -> str | Deny:
+    denial = judge_user(facts.binding.mailboxes[0], facts.user)
+    if denial is not None:
+        return denial
+    return "the request names no user" if facts.user is None else f"{facts.user!r} is this mailbox"
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("chain", _chain),
+    ("validity", _validity),
+    ("key usage", _key_usage),
+    ("san", _san),
+    ("block", _blocked),
+    ("revocation", _revoked),
+    ("revocation known", _revocation_known),
+    ("mailbox", _mailbox),
+    ("session", _session_after_token_valid_from),
+    ("readmission", _readmission),
+    ("user", _user),
+)
