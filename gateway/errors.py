@@ -35,3 +35,7 @@ class StateError(GatewayError):
 
 class UpstreamError(GatewayError):
     """The mail server could not be reached, or its answer has no single meaning."""
+
+
+class WbxmlError(GatewayError):
+    """Bytes are not a WBXML document of ActiveSync, or an element cannot become one."""
