@@ -28,6 +28,15 @@ format: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
+# Installs Debian's SOGo: run it as root. What it needs beyond `setup` is the group `real`.
+test-real: .venv/.installed-real
+	$(BIN)/python -m tests.real.sogo up && $(BIN)/python -m pytest tests/real; status=$$?; \
+	$(BIN)/python -m tests.real.sogo down && exit $$status
+
+.venv/.installed-real: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,real]'
+	touch $@
+
 certs: setup
 	$(BIN)/eas-gateway pki init --directory certs
 
