@@ -1,0 +1,90 @@
+"""The pipe from the workers to the control process: bounded, and nothing is lost in silence.
+
+It is a pair of SOCK_SEQPACKET sockets. Every message is whole or not there, any number of workers
+share the writing end, and a full pipe refuses at once. The supervisor keeps both ends open, so that
+what was sent waits for the next control process when one dies.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+LARGEST_MESSAGE: Final = 64 * 1024
+"""In bytes of JSON; a third of what Linux lets wait in such a socket by default."""
+
+_WANTED_BUFFER = 4 * 1024 * 1024
+"""Linux gives at most net.core.wmem_max of it."""
+
+
+def open_channel() -> tuple[socket.socket, socket.socket]:
+    """The reading and the writing end; neither blocks, neither is inherited unless passed on."""
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reading.setblocking(False)
+    writing.setblocking(False)
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WANTED_BUFFER)
+    return reading, writing
+
+
+class Sender:
+    """The writing end in one process.
+
+    Attributes:
+        dropped: messages that `send` refused.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        self.dropped = 0
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Whether the whole message is in the pipe; if not, it is counted and gone."""
+        data = json.dumps(message, separators=(",", ":")).encode()
+        try:
+            if len(data) <= LARGEST_MESSAGE:
+                self._socket.send(data)
+                return True
+        except OSError:
+            pass  # full, or no control process and no supervisor any more: dropped either way
+        self.dropped += 1
+        return False
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._socket.close()
+
+
+class Receiver:
+    """The reading end: `async for message in receiver`, which ends when no writer is left.
+
+    Attributes:
+        malformed: messages that were no JSON object, passed over.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        self.malformed = 0
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(self._socket, LARGEST_MESSAGE):
+            message = _parse(data)
+            if message is None:
+                self.malformed += 1
+            else:
+                yield message
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._socket.close()
+
+
+def _parse(data: bytes) -> dict[str, Any] | None:
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
