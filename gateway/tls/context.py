@@ -1,0 +1,113 @@
+"""TLS contexts for the listener: which certificates are demanded and who may have signed them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from OpenSSL import SSL, crypto
+
+from gateway.core.authority import Authority, AuthorityType
+from gateway.errors import CertificateError
+
+_VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+# Forward secrecy and authenticated encryption alone; level 2 refuses RSA below 2048 bits and SHA-1.
+_CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:@SECLEVEL=2"
+)
+_HTTP = b"http/1.1"
+
+
+class ServerIdentity:
+    """The listener's own certificate chain and key, read and found to belong together."""
+
+    def __init__(self, certificate: Path, private_key: Path) -> None:
+        """Read both PEM files; raises CertificateError that names the file at fault."""
+        try:
+            self.chain = x509.load_pem_x509_certificates(certificate.read_bytes())
+        except (OSError, ValueError) as error:
+            raise CertificateError(f"listen.certificate: {certificate}: {error}") from error
+        try:
+            self.key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError) as error:
+            raise CertificateError(f"listen.private_key: {private_key}: {error}") from error
+        if self.key.public_key() != self.chain[0].public_key():
+            raise CertificateError(
+                f"listen.private_key: {private_key} is not the key of {certificate}"
+            )
+
+
+def server_context(
+    identity: ServerIdentity,
+    authorities: Iterable[Authority],
+    *,
+    minimum_version: Literal["1.2", "1.3"],
+) -> SSL.Context:
+    """A context that demands a client certificate of one of `authorities`.
+
+    OpenSSL checks chain, validity, key usage and extended key usage; revocation is decided for each
+    request elsewhere. The roots and intermediates are named in the certificate request (RFC 8446
+    section 4.2.4), so that a phone offers the right certificate.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(_VERSIONS[minimum_version])
+    context.set_cipher_list(_CIPHERS)
+    context.set_options(
+        SSL.OP_NO_TICKET
+        | SSL.OP_NO_COMPRESSION
+        | SSL.OP_NO_RENEGOTIATION
+        | SSL.OP_CIPHER_SERVER_PREFERENCE
+    )
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    _present(context, identity)
+    _demand(context, tuple(authorities))
+    context.set_alpn_select_callback(_select_http)
+    return context
+
+
+def _present(context: SSL.Context, identity: ServerIdentity) -> None:
+    leaf, *rest = identity.chain
+    try:
+        context.use_certificate(leaf)
+        context.use_privatekey(identity.key)  # type: ignore[arg-type]  # a PEM key of a kind TLS lacks
+        for certificate in rest:
+            context.add_extra_chain_cert(certificate)
+        context.check_privatekey()
+    except (SSL.Error, TypeError) as error:
+        raise CertificateError(f"listen.certificate: TLS cannot use it: {error}") from error
+
+
+def _demand(context: SSL.Context, authorities: tuple[Authority, ...]) -> None:
+    store = context.get_cert_store()
+    if store is None:
+        raise AssertionError("a new context has a store")
+    names = []
+    for authority in authorities:
+        certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, authority.certificate)
+        store.add_cert(certificate)
+        names.append(certificate.get_subject())
+    context.set_client_ca_list(names)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _remember_failure)
+
+
+def _remember_failure(
+    connection: SSL.Connection, _certificate: crypto.X509, error: int, depth: int, ok: int
+) -> bool:
+    """Keep the first verification error on the connection: the alert does not tell it."""
+    if not ok and connection.get_app_data() is None:
+        connection.set_app_data((error, depth))
+    return bool(ok)
+
+
+def _select_http(_connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    """HTTP/1.1 where it is offered; else no ALPN at all (RFC 7301 section 3.2)."""
+    return _HTTP if _HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS  # type: ignore[return-value]
+
+
+def root_count(authorities: Iterable[Authority]) -> int:
+    """How many of `authorities` are roots; without one no chain can end."""
+    return sum(1 for a in authorities if a.authority_type is AuthorityType.ROOT)

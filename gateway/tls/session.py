@@ -1,0 +1,178 @@
+"""The server's side of one TLS connection, over memory: bytes in, bytes out, no sockets."""
+
+from dataclasses import dataclass
+
+from OpenSSL import SSL, crypto
+
+from gateway.core.reasons import Reason
+from gateway.tls.records import RecordBoundary
+
+_RECORD = 16384
+_RECORD_OVERHEAD = (
+    128  # header, tag, content type and padding: below this in every suite that is on
+)
+
+# X509_V_ERR_* numbers (openssl/x509_vfy.h) that have a reason of their own.
+_VERIFY_REASONS = {
+    9: Reason.OUTSIDE_VALIDITY,
+    10: Reason.OUTSIDE_VALIDITY,
+    26: Reason.NOT_CLIENT_AUTH,
+    66: Reason.WEAK_KEY,
+    67: Reason.WEAK_KEY,
+    68: Reason.WEAK_KEY,
+}
+_VERIFY_TEXTS = {
+    2: "its issuer is not among the configured CAs",
+    7: "its signature is wrong",
+    9: "it is not yet valid",
+    10: "it has expired",
+    18: "it is self-signed and no configured root",
+    19: "the chain ends at a root that is not configured",
+    20: "its issuer is not among the configured CAs",
+    21: "its issuer is not among the configured CAs",
+    24: "it is not a CA certificate",
+    25: "the chain is longer than a CA of it allows",
+    26: "it may not be used for client authentication",
+    66: "its key is too weak",
+    67: "a CA key is too weak",
+    68: "a CA signature is too weak",
+}
+_OUTCOMES = {
+    "peer did not return a certificate": "no_certificate",
+    "wrong version number": "not_tls",
+    "http request": "not_tls",
+    "https proxy request": "not_tls",
+    "unknown protocol": "not_tls",
+    "packet length too long": "not_tls",
+    "bad record type": "not_tls",
+}
+
+
+def verify_reason(error: int) -> Reason:
+    """The row of the decision table for an OpenSSL verification error."""
+    return _VERIFY_REASONS.get(error, Reason.UNTRUSTED_CHAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailure:
+    """Why no session came to be: a metric label and a sentence for the log."""
+
+    outcome: str
+    detail: str
+
+
+class TlsSession:
+    """One TLS server session.
+
+    `feed` takes what came from the network; `output` gives what must go there.
+    """
+
+    __slots__ = ("_boundary", "_connection", "closed", "established", "failure")
+
+    def __init__(self, context: SSL.Context) -> None:
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_accept_state()
+        self._boundary = RecordBoundary()
+        self.established = False
+        self.closed = False  # the peer said that it sends no more, or broke the protocol
+        self.failure: HandshakeFailure | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The plain text that `data` completes; empty while the handshake or a record goes on.
+
+        Afterwards `closed` tells whether the peer has ended the session, `failure` whether the
+        handshake failed.
+        """
+        connection = self._connection
+        connection.bio_write(data)
+        records = self._boundary.feed(data)
+        if not self.established:
+            return self._read_all() if self._shake_hands() else b""
+        try:
+            if records == 1:
+                return connection.recv(_RECORD)
+            return self._read_all() if records else b""
+        except SSL.WantReadError:
+            return b""
+        except SSL.Error:
+            self.closed = True
+            return b""
+
+    def encrypt(self, data: bytes) -> bytes:
+        """The records that carry `data`, to be sent now."""
+        connection = self._connection
+        size = len(data)
+        sent = connection.send(data)
+        if sent == size:
+            return connection.bio_read(size + _RECORD_OVERHEAD * (1 + size // _RECORD))
+        view = memoryview(data)
+        while sent < size:
+            sent += connection.send(view[sent : sent + _RECORD])
+        return self.output()
+
+    def output(self) -> bytes:
+        """What the session wants sent: handshake messages, alerts."""
+        pieces = []
+        try:
+            while True:
+                pieces.append(self._connection.bio_read(4 * _RECORD))
+        except SSL.WantReadError:
+            return b"".join(pieces)
+
+    def end(self) -> bytes:
+        """The close_notify alert (RFC 8446 section 6.1), once; empty if there is none to send."""
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            return b""
+        return self.output()
+
+    def chain(self) -> tuple[bytes, ...]:
+        """The verified chain as DER, the device's certificate first and the root last."""
+        chain = self._connection.get_verified_chain() or ()
+        return tuple(_der(certificate) for certificate in chain)
+
+    def server_name(self) -> str | None:
+        """The SNI that the client asked for (RFC 6066 section 3), None where it named none."""
+        name = self._connection.get_servername()
+        return None if name is None else name.decode("ascii", "replace")
+
+    def _read_all(self) -> bytes:
+        pieces = []
+        try:
+            while True:
+                pieces.append(self._connection.recv(_RECORD))
+        except SSL.WantReadError:
+            pass
+        except SSL.Error:
+            self.closed = True
+        return b"".join(pieces)
+
+    def _shake_hands(self) -> bool:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            self.closed = True
+            self.failure = self._explain(error)
+            return False
+        self.established = True
+        return True
+
+    def _explain(self, error: SSL.Error) -> HandshakeFailure:
+        found = self._connection.get_app_data()
+        if found is not None:
+            number, depth = found
+            reason = verify_reason(number)
+            text = _VERIFY_TEXTS.get(number, f"verification error {number}")
+            return HandshakeFailure(reason.lower(), f"certificate {depth} of the chain: {text}")
+        words = [part[-1] for part in error.args[0]] if error.args else []
+        outcome = next((_OUTCOMES[word] for word in words if word in _OUTCOMES), "other")
+        return HandshakeFailure(outcome, "; ".join(words) or "the connection was cut")
+
+
+def _der(certificate: object) -> bytes:
+    if not isinstance(certificate, crypto.X509):
+        raise TypeError("the chain was asked for as X509 objects")
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
