@@ -27,15 +27,17 @@ from gateway.errors import RequestError
 MAX_QUERY_BYTES = 4096
 """A base64 query with every field at its 255 bytes is 3.8 KB; IIS stops at 2 KB by default."""
 
+_MAX_DEVICE_TYPE = 64
 _FEWEST_PARAMETERS = 2  # SOGo reads every query without an ampersand as base64
 
 _BASE64_FORM = re.compile(r"(?:[A-Za-z0-9+/]|%2[BbFf])+(?:=|%3[Dd])*")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEVICE_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-_DEVICE_TYPE = re.compile(r"[ -~]{0,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-_PARAMETERS = (
+_JUDGED = ("Cmd", "User", "DeviceId", "DeviceType")
+_KNOWN = (
+    *_JUDGED,
     "AttachmentName",
     "CollectionId",
     "CollectionName",
@@ -46,12 +48,8 @@ _PARAMETERS = (
     "ParentId",
     "SaveInSent",
 )
-_SPELLINGS = {
-    name.lower(): name for name in ("Cmd", "User", "DeviceId", "DeviceType", *_PARAMETERS)
-}
-_USUAL_NAMES = {name: name for name in _SPELLINGS.values()}
-_JUDGED = frozenset({"Cmd", "User", "DeviceId", "DeviceType"})
-_COMMAND_SPELLINGS = {name.lower(): name for name in COMMANDS}
+_NAMES = {spelling: name for name in _KNOWN for spelling in (name, name.lower())}
+_COMMANDS = {spelling: name for name in COMMANDS for spelling in (name, name.lower())}
 _HEX_PAIRS = {
     high + low: int(high + low, 16)
     for high in "0123456789abcdefABCDEF"
@@ -105,42 +103,43 @@ def encode_query(request: EasRequest) -> bytes:
 
 
 def _parse_plain(text: str) -> EasRequest:
-    known: dict[str, str] = {}
-    parameters: list[tuple[str, str]] = []
+    judged: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     seen: set[str] = set()
     for piece in text.split("&"):
-        spelled, equals, value = piece.partition("=")
+        spelling, equals, value = piece.partition("=")
         if not equals:
             raise RequestError("the query has a part that is no name=value, or is of both forms")
-        name = _USUAL_NAMES.get(spelled) or _canonical_name(spelled)
-        key = name.lower()
+        name = key = _NAMES.get(spelling)
+        if name is None or key is None:
+            name, key = _odd_name(spelling)
         if key in seen:
             raise RequestError(f"the query has the parameter {name} twice")
         seen.add(key)
         decoded = _percent_decode(value) if "%" in value else value
         if name in _JUDGED:
-            known[name] = decoded
+            judged[name] = decoded
         else:
-            parameters.append((name, _respell(value)))
-    if len(known) + len(parameters) - (known.get("User") == "") < _FEWEST_PARAMETERS:
-        raise RequestError(
-            "the query is one parameter alone, which a mail server may read as base64"
-        )
+            parameters[name] = _respell(value)
+    if len(seen) - (judged.get("User") == "") < _FEWEST_PARAMETERS:
+        raise RequestError("the query is one parameter, which a mail server may read as base64")
     return EasRequest(
-        command=_command(known.get("Cmd")),
-        user=known.get("User") or None,
-        device_id=_device_id(known.get("DeviceId")),
-        device_type=_device_type(known.get("DeviceType")),
-        parameters=tuple(parameters),
+        command=_command(judged.get("Cmd")),
+        user=judged.get("User") or None,
+        device_id=_device_id(judged.get("DeviceId")),
+        device_type=_device_type(judged.get("DeviceType")),
+        parameters=tuple(parameters.items()),
         query_form=QueryForm.PLAIN,
     )
 
 
-def _canonical_name(spelled: str) -> str:
-    name = _percent_decode(spelled) if "%" in spelled else spelled
+def _odd_name(spelling: str) -> tuple[str, str]:
+    """The name that an unusual spelling means, and what no other spelling of it differs in."""
+    name = _percent_decode(spelling) if "%" in spelling else spelling
     if not _NAME.fullmatch(name):
         raise RequestError("the query has a parameter name beyond letters, digits, - and _")
-    return _SPELLINGS.get(name.lower(), name)
+    known = _NAMES.get(name.lower())
+    return (name, name.lower()) if known is None else (known, known)
 
 
 def _percent_decode(text: str) -> str:
@@ -170,7 +169,7 @@ def _respell(value: str) -> str:
 def _command(value: str | None) -> str | None:
     if value is None:
         return None
-    command = _COMMAND_SPELLINGS.get(value.lower())
+    command = _COMMANDS.get(value) or _COMMANDS.get(value.lower())
     if command is None:
         raise RequestError("Cmd names no command of the protocol")
     return command
@@ -183,6 +182,6 @@ def _device_id(value: str | None) -> str | None:
 
 
 def _device_type(value: str | None) -> str | None:
-    if value is not None and not _DEVICE_TYPE.fullmatch(value):
-        raise RequestError("DeviceType is not up to 64 characters of printable ASCII")
+    if value is not None and (not value.isascii() or len(value) > _MAX_DEVICE_TYPE):
+        raise RequestError(f"DeviceType is not up to {_MAX_DEVICE_TYPE} characters of ASCII")
     return value
