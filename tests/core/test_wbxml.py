@@ -292,7 +292,7 @@ def _elements(children: st.SearchStrategy[Child]) -> st.SearchStrategy[Element]:
 
 
 LEAVES: st.SearchStrategy[Child] = TEXT | st.binary(max_size=200) | _elements(TEXT)
-ROOTS = _elements(st.recursive(LEAVES, _elements, max_leaves=8))
+ROOTS = _elements(st.recursive(LEAVES, _elements, max_leaves=5))
 
 
 class TestProperties:
