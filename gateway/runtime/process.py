@@ -16,7 +16,7 @@ class ProcessArguments:
     Attributes:
         config: the absolute path of config.toml; None means the defaults.
         listen_fd: a listening socket: for phones in a worker, for operations in control.
-        channel_fd: the writing end of the telemetry channel in a worker, the reading one in control.
+        channel_fd: the telemetry channel: a worker has the writing end, control the reading one.
         lifeline_fd: a pipe that reaches its end when the supervisor is gone.
         number: of the worker, from 1; 0 for control.
         workers: how many workers there are.
@@ -28,6 +28,11 @@ class ProcessArguments:
     lifeline_fd: int
     number: int
     workers: int
+
+    @property
+    def name(self) -> str:
+        """Of the process, as logs and metrics show it: control, worker-1, worker-2, .."""
+        return f"worker-{self.number}" if self.number else "control"
 
     @property
     def descriptors(self) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ HANDSHAKE_OUTCOMES: Final = (
 )
 
 COMMANDS: Final = frozenset(
-    [
+    (
         "Sync",
         "SendMail",
         "SmartForward",
@@ -56,7 +56,7 @@ COMMANDS: Final = frozenset(
         "Find",
         "Autodiscover",
         "OPTIONS",
-    ]
+    )
 )
 """The commands of MS-ASHTTP section 2.2.1.1.1.2.1, Find (MS-ASCMD), Autodiscover and OPTIONS: the
 only labels there are, as a client may write any word into its query."""
