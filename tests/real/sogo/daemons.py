@@ -1,6 +1,7 @@
 """The five services of the bed in the order in which they start, each with the set-up it needs."""
 
 import imaplib
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from tests.real.sogo.service import Service
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MAIL_OWNER = "mail"  # a user of every Debian system
+STATE_FOLDERS = ("run", "mariadb", "dovecot", "mail", "sogo")
+DOVECOT_CONFIG = "dovecot.conf"
 FOLDERS = ("INBOX", "Drafts", "Sent", "Trash", "Junk", "Templates")
 
 
@@ -41,11 +44,18 @@ def stop(bed: Bed) -> None:
         service.stop()
 
 
+def wipe(bed: Bed) -> None:
+    """What the bed wrote is gone; anything else in its state folder stays."""
+    for name in STATE_FOLDERS:
+        shutil.rmtree(bed.state / name, ignore_errors=True)
+    (bed.state / DOVECOT_CONFIG).unlink(missing_ok=True)
+
+
 def mariadb(bed: Bed) -> Service:
     """The database in which SOGo has users, folders and the devices' state."""
     data = bed.state / "mariadb"
     command = (
-        "mariadbd",
+        "/usr/sbin/mariadbd",
         "--no-defaults",
         "--user=mysql",
         f"--datadir={data}",
@@ -68,7 +78,7 @@ def memcached(bed: Bed) -> Service:
 
 def dovecot(bed: Bed) -> Service:
     """The IMAP server whose folders SOGo shows to phones."""
-    command = ("dovecot", "-F", "-c", str(bed.state / "dovecot.conf"))
+    command = ("/usr/sbin/dovecot", "-F", "-c", str(bed.state / DOVECOT_CONFIG))
     return Service(name="dovecot", command=command, port=bed.imap_port, folder=_run(bed))
 
 
@@ -131,7 +141,7 @@ def _fill_database(bed: Bed) -> None:
 def _configure_dovecot(bed: Bed) -> None:
     bed.folder("mail", owner=MAIL_OWNER, mode=0o750)
     bed.folder("dovecot")
-    bed.render("dovecot.conf.in", bed.state / "dovecot.conf")
+    bed.render("dovecot.conf.in", bed.state / DOVECOT_CONFIG)
 
 
 def _enable_condstore(bed: Bed) -> None:

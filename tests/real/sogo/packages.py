@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("sogo", "sogo-activesync", "mariadb-server", "memcached", "dovecot-imapd")
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_POLICY = Path("/usr/sbin/policy-rc.d")  # invoke-rc.d asks it; 101 is "do not start"
 
 
@@ -46,7 +47,7 @@ def _apt_get(*arguments: str) -> None:
     command = ["apt-get", "--quiet=2", "-o", "DPkg::Lock::Timeout=300", *arguments]
     done = subprocess.run(
         command,
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ from tests.real.sogo.bed import HOST
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
+LOG_TAIL = 2000  # characters of a log that an error shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +44,13 @@ class Service:
         """The service runs and accepts connections; one that runs already is left as it is.
 
         Raises:
-            RuntimeError: it ended, or its port stayed closed for START_SECONDS.
+            RuntimeError: something else has its port, it ended, or its port stayed closed for
+                START_SECONDS.
         """
         if self.running_pid() is not None:
             return
+        if _accepts(self.port):
+            raise RuntimeError(f"port {self.port}, meant for {self.name}, is taken")
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 self.command,
@@ -60,13 +64,10 @@ class Service:
                 extra_groups=None if self.user is None else [],
             )
         self.pid_file.write_text(f"{process.pid} {_start_time(process.pid)}", encoding="ascii")
-        _await(
-            lambda: process.poll() is not None or _accepts(self.port),
-            START_SECONDS,
-            f"{self.name} does not answer on port {self.port}, see {self.log}",
-        )
+        if not _await(lambda: process.poll() is not None or _accepts(self.port), START_SECONDS):
+            raise RuntimeError(f"{self.name} does not answer on port {self.port}:\n{self._tail()}")
         if process.poll() is not None:
-            raise RuntimeError(f"{self.name} ended with {process.returncode}, see {self.log}")
+            raise RuntimeError(f"{self.name} ended with {process.returncode}:\n{self._tail()}")
 
     def stop(self) -> None:
         """The service and what it started are gone; one that does not run is no error."""
@@ -74,9 +75,7 @@ class Service:
         if pid is not None:
             children = _children(pid)  # each may have a session of its own, and forget whose it was
             os.kill(pid, self.stop_signal)
-            try:
-                _await(lambda: self.running_pid() is None, STOP_SECONDS, "it does not end")
-            except RuntimeError:
+            if not _await(lambda: self.running_pid() is None, STOP_SECONDS):
                 _kill(pid)
             for child, started in children.items():
                 if _start_time(child) == started:
@@ -90,6 +89,9 @@ class Service:
         except (FileNotFoundError, ValueError):
             return None
         return int(pid) if _start_time(int(pid)) == started else None
+
+    def _tail(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
 
 
 def _kill(pid: int) -> None:
@@ -123,9 +125,9 @@ def _accepts(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _await(condition: Callable[[], bool], seconds: float, complaint: str) -> None:
+def _await(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(complaint)
+    while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+    return met
