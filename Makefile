@@ -30,6 +30,7 @@ test: setup
 
 # Installs Debian's SOGo: run it as root. What it needs beyond `setup` is the group `real`.
 test-real: .venv/.installed-real
+	$(BIN)/python -m tests.real.sogo down --wipe
 	$(BIN)/python -m tests.real.sogo up && $(BIN)/python -m pytest tests/real; status=$$?; \
 	$(BIN)/python -m tests.real.sogo down && exit $$status
 
