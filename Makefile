@@ -38,6 +38,12 @@ test-real: .venv/.installed-real
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,real]'
 	touch $@
 
+# Installs Debian's nginx and HAProxy where they are missing: run it as root then.
+bench: setup
+	@for server in nginx haproxy; do PATH="$$PATH:/usr/sbin" command -v $$server >/dev/null || missing=yes; done; \
+	[ -z "$$missing" ] || { apt-get update -q && apt-get install -q -y --no-install-recommends nginx-light haproxy; }
+	$(BIN)/python -m bench $(BENCH)
+
 certs: setup
 	$(BIN)/eas-gateway pki init --directory certs
 
