@@ -1,14 +1,19 @@
 """What tests share: the session's PKI, wrong CRLs, and TLS without sockets."""
 
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.pki.authority import CertificateAuthority
+from gateway.pki.crl import AnyExtension, extension
 from gateway.pki.folder import PkiFolder, read_certificates
+from gateway.pki.names import tlv
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,54 @@ def make_pki(directory: Path) -> Pki:
     return Pki(directory, folder.root, folder.issuing)
 
 
+def unknown_extension(*, critical: bool) -> AnyExtension:
+    """An extension that no one implements, for certificates, CRLs and CRL entries."""
+    oid = x509.ObjectIdentifier("1.3.6.1.4.1.55555.1")
+    return extension(x509.UnrecognizedExtension(oid, b"\x05\x00"), critical=critical)
+
+
+def san_extension(*names: tuple[int, bytes]) -> AnyExtension:
+    """A subject alternative name of raw (tag, content) pairs, right or wrong.
+
+    An RFC822 name has tag 0x81, a DNS name 0x82, an OtherName 0xA0.
+    """
+    value = tlv(0x30, b"".join(tlv(tag, content) for tag, content in names))
+    return extension(x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, value))
+
+
+def crl_without_next_update(authority: CertificateAuthority) -> bytes:
+    """An empty CRL, DER, with a right signature and no nextUpdate, which the library cannot make.
+
+    The key of `authority` must be an EC key.
+    """
+    assert isinstance(authority.key, ec.EllipticCurvePrivateKey)
+    body, algorithm, _ = _children(authority.sign_crl().public_bytes(Encoding.DER))
+    # version, signature, issuer, thisUpdate, nextUpdate, then the extensions (RFC 5280, 5.1)
+    fields = list(_children(body))
+    del fields[4]
+    body = tlv(0x30, b"".join(fields))
+    signature = authority.key.sign(body, ec.ECDSA(SHA256()))
+    return tlv(0x30, body + algorithm + tlv(0x03, b"\x00" + signature))
+
+
+def _children(der: bytes) -> Iterator[bytes]:
+    content = der[der_header_length(der) :]
+    while content:
+        size = der_header_length(content) + der_content_length(content)
+        yield content[:size]
+        content = content[size:]
+
+
+def der_header_length(der: bytes) -> int:
+    """How many bytes the tag and the length take at the start of `der`."""
+    return 2 if der[1] < 0x80 else 2 + der[1] - 0x80
+
+
+def der_content_length(der: bytes) -> int:
+    """How many bytes the first value of `der` says it has."""
+    return der[1] if der[1] < 0x80 else int.from_bytes(der[2 : der_header_length(der)])
+
+
 def server_context(pki: Pki) -> ssl.SSLContext:
     """A TLS server of the standard library that demands a client certificate below the root."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pki.root_pem)
@@ -120,6 +173,5 @@ def handshake(
             break
     at_client.write(b"c")
     at_server.write(b"s")
-    if (at_server.read(), at_client.read()) != (b"c", b"s"):
-        raise AssertionError
+    assert (at_server.read(), at_client.read()) == (b"c", b"s")
     return at_server.getpeercert(binary_form=True) or b""

@@ -3,6 +3,8 @@
 import json
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -13,9 +15,9 @@ from gateway.cli.options import json_option
 from gateway.errors import CertificateError
 from gateway.pki import crl
 from gateway.pki.authority import LEAF_LIFETIME
-from gateway.pki.files import install
+from gateway.pki.files import create_secret
 from gateway.pki.folder import PkiFolder, is_pki, read_certificates
-from gateway.pki.state import REASONS
+from gateway.pki.state import REASONS, Revoked
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
 _TEN_YEARS = 3650
@@ -96,16 +98,18 @@ def init(directory: Path, hosts: tuple[str, ...], *, if_missing: bool, as_json: 
 def issue(directory: Path, *, p12: bool, as_json: bool, **options: Unpack[_IssueOptions]) -> None:
     """Issue a device certificate with the owner's UPN, mail address or both."""
     upn, email, password_file = options["upn"], options["email"], options["password_file"]
+    if "" in {upn, email}:
+        raise click.UsageError("--upn and --email must not be empty; leave one out instead.")
     if p12 != (password_file is not None):
         raise click.UsageError("--p12 and --password-file FILE are given together or not at all.")
     name = _file_name(options["name"], upn or email)
     now = crl.now()
-    with PkiFolder.open(directory) as folder:
+    with PkiFolder.open(directory) as folder, _password(password_file) as password:
         identity = folder.issue(
             name,
             upn=upn,
             email=email,
-            pkcs12_password=_password(password_file) if password_file else None,
+            pkcs12_password=password,
             not_before=now,
             not_after=now + timedelta(days=options["days"]),
         )
@@ -136,8 +140,9 @@ def revoke(directory: Path, certificate: str, *, reason: str | None, as_json: bo
         before = folder.state.find_revoked(serial_number)
         revoked = folder.revoke(serial_number, reason=reason)
         name = folder.find(serial_number).name
+        described = _described(folder, revoked)
     if as_json:
-        _print_json({"name": name, **revoked.model_dump(mode="json")})
+        _print_json(described)
     elif before is not None:
         click.echo(f"{name} ({revoked.serial}) is revoked since {revoked.revocation_date}.")
     else:
@@ -158,7 +163,7 @@ def sign_crl(directory: Path, days: int, *, as_json: bool) -> None:
     """Sign root.crl and issuing.crl anew, with the next CRL number."""
     with PkiFolder.open(directory) as folder:
         number = folder.sign_crls(lifetime=timedelta(days=days))
-        revoked = [one.model_dump(mode="json") for one in folder.state.revoked]
+        revoked = [_described(folder, one) for one in folder.state.revoked]
     if as_json:
         _print_json({"crl_number": number, "revoked": revoked})
     else:
@@ -176,10 +181,25 @@ def _file_name(name: str | None, owner: str | None) -> str:
     return chosen
 
 
-def _password(path: Path) -> bytes:
+@contextmanager
+def _password(path: Path | None) -> Iterator[bytes | None]:
+    """The password in `path`, made if it is missing and taken away again if the context fails."""
+    if path is None:
+        yield None
+        return
+    made = not path.exists()
+    if made:
+        create_secret(path, secrets.token_urlsafe(18).encode() + b"\n")
     try:
-        if not path.exists():
-            install(path.parent, {path.name: secrets.token_urlsafe(18).encode() + b"\n"})
+        yield _read_password(path)
+    except BaseException:
+        if made:
+            path.unlink()
+        raise
+
+
+def _read_password(path: Path) -> bytes:
+    try:
         password = path.read_bytes().strip()
     except OSError as error:
         raise CertificateError(f"Cannot read --password-file {path}: {error}.") from error
@@ -199,6 +219,11 @@ def _serial_number(directory: Path, text: str) -> int:
         raise CertificateError(
             f"{text!r} is neither a file nor a serial number in hexadecimal."
         ) from None
+
+
+def _described(folder: PkiFolder, revoked: Revoked) -> dict[str, object]:
+    name = folder.find(int(revoked.serial, 16)).name
+    return {"name": name, **revoked.model_dump(mode="json")}
 
 
 def _print_json(value: object) -> None:

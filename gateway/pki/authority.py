@@ -19,7 +19,9 @@ CA_LIFETIME = timedelta(days=3650)
 # Apple's platforms refuse server certificates that are valid for longer than 398 days.
 LEAF_LIFETIME = timedelta(days=397)
 
-_COMMON_NAME_LIMIT = 64  # ub-common-name, RFC 5280 appendix A.1
+_COMMON_NAME_LIMIT = (
+    64  # ub-common-name (RFC 5280, appendix A.1), which the library counts in bytes
+)
 
 
 class Options(TypedDict, total=False):
@@ -182,7 +184,7 @@ class _Issuer:
             .subject_name(subject)
             .issuer_name(self.name)
             .public_key(key.public_key())
-            .serial_number(options.get("serial_number") or x509.random_serial_number())
+            .serial_number(options.get("serial_number", x509.random_serial_number()))
             .not_valid_before(start)
             .not_valid_after(options.get("not_after") or start + lifetime)
         )
@@ -205,7 +207,7 @@ def _ca_extensions(options: CaOptions) -> list[AnyExtension]:
 
 
 def _subject(common_name: str) -> x509.Name:
-    shortened = common_name[:_COMMON_NAME_LIMIT]
+    shortened = common_name.encode()[:_COMMON_NAME_LIMIT].decode(errors="ignore")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, shortened)])
 
 

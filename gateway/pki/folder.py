@@ -1,9 +1,8 @@
 """A development PKI in a folder: made, opened under a lock, and changed file by whole file."""
 
-import fcntl
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self, Unpack
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from gateway.errors import CertificateError
 from gateway.pki import crl, development
 from gateway.pki.authority import CertificateAuthority, DeviceOptions
-from gateway.pki.files import install
+from gateway.pki.files import install, locked, make_directory
 from gateway.pki.identity import Identity, PrivateKey
 from gateway.pki.state import REASONS, CaName, Issued, Revoked, State, issued
 
@@ -52,13 +51,7 @@ class PkiFolder:
         """
         moment = now or crl.now()
         made = development.create(hosts, moment)
-        issuers: dict[str, CaName] = dict.fromkeys(made.devices, "issuing")
-        del issuers["foreign"]
-        state = State().with_issued(
-            issued("issuing", "root", made.issuing.certificate),
-            issued("server", "issuing", made.server.certificate),
-            *(issued(name, ca, made.devices[name].certificate) for name, ca in issuers.items()),
-        )
+        state = _first_state(made)
         folder = cls(directory, made.root, made.issuing, state)
         contents = {
             "foreign-root.pem": made.foreign_root.certificate_pem,
@@ -70,9 +63,12 @@ class PkiFolder:
         for name, identity in {"server": made.server, **made.devices}.items():
             contents |= _pair(name, identity)
         contents |= folder._signed(state, moment, moment + crl.LIFETIME)
+        # The state comes last: without it nobody takes a folder for a PKI.
         contents[STATE_FILE] = _json(state)
-        _refuse_existing(directory, contents)
-        install(directory, contents)
+        make_directory(directory)
+        with locked(directory):
+            _refuse_existing(directory, contents)
+            install(directory, contents)
         return folder
 
     @classmethod
@@ -88,15 +84,11 @@ class PkiFolder:
                 f"No PKI in {directory}: {STATE_FILE} is missing; make one with"
                 f" 'eas-gateway pki init --directory {directory}'."
             )
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(directory):
             root = _load_authority(directory, "root")
             issuing = _load_authority(directory, "issuing")
-            issuing = CertificateAuthority(issuing.certificate, issuing.key, (issuing.certificate,))
+            issuing = replace(issuing, chain=(issuing.certificate,))
             yield cls(directory, root, issuing, _load_state(directory / STATE_FILE))
-        finally:
-            os.close(descriptor)
 
     def issue(
         self,
@@ -212,6 +204,17 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
         raise CertificateError(f"Cannot read a PEM certificate from {path}: {error}.") from error
 
 
+def _first_state(made: development.Development) -> State:
+    ours = {name: one for name, one in made.devices.items() if name != "foreign"}
+    return State().with_issued(
+        issued("issuing", "root", made.issuing.certificate),
+        *(
+            issued(name, "issuing", one.certificate)
+            for name, one in {"server": made.server, **ours}.items()
+        ),
+    )
+
+
 def _json(state: State) -> bytes:
     return state.model_dump_json(indent=2).encode() + b"\n"
 
@@ -247,4 +250,6 @@ def _load_state(path: Path) -> State:
     except OSError as error:
         raise CertificateError(f"Cannot read {path}: {error}.") from error
     except ValidationError as error:
-        raise CertificateError(f"{path} is damaged: {error.errors()[0]['msg']}.") from error
+        first = error.errors()[0]
+        key = ".".join(str(one) for one in first["loc"]) or "JSON"
+        raise CertificateError(f"{path} is damaged at {key}: {first['msg']}.") from error

@@ -26,8 +26,15 @@ def tlv(tag: int, content: bytes) -> bytes:
 
 
 def principal_name(upn: str) -> x509.OtherName:
-    """The user principal name `upn` as an OtherName that holds a UTF8String."""
-    return x509.OtherName(PRINCIPAL_NAME, tlv(_UTF8_STRING, upn.encode()))
+    """The user principal name `upn` as an OtherName that holds a UTF8String.
+
+    Raises:
+        CertificateError: if `upn` is no text that UTF-8 can hold.
+    """
+    try:
+        return x509.OtherName(PRINCIPAL_NAME, tlv(_UTF8_STRING, upn.encode()))
+    except UnicodeEncodeError as error:
+        raise CertificateError(f"{upn!r} cannot be a user principal name: not UTF-8.") from error
 
 
 def rfc822_name(address: str) -> x509.RFC822Name:
