@@ -1,1 +1,1 @@
-"""What administrators decided, kept in a database with a change log."""
+"""What the gateway must not lose: CAs, mailboxes, token-valid-from, blocks, the audit trail."""

@@ -1,0 +1,64 @@
+"""A running process follows the changes that others write to the store."""
+
+from sqlalchemy import select
+
+from gateway.store.database import latest_change
+from gateway.store.schema import ChangeKind, changes
+from gateway.store.snapshot import Snapshot
+from gateway.store.sqlite import CommitWatch
+from gateway.store.store import Store
+
+# Reading more rows than this one by one takes as long as reading all of them.
+_SINGLE_CHANGES = 500
+
+
+class Follower:
+    """Polls the store for one process; not for use by two threads at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._database = store.database
+        self._watch = CommitWatch(store.database.path)
+        self._seen: tuple[tuple[int, int], int] | None = None
+        self._snapshot: Snapshot | None = None
+
+    def poll(self) -> Snapshot | None:
+        """The state if it is not that of the last poll, else None; the first poll gives it always.
+
+        Costs microseconds while nobody commits. Raises StateError if the store cannot be read; the
+        next poll then tries again.
+        """
+        with self._database.errors("read"):
+            seen = self._watch.look()
+        if seen == self._seen:
+            return None
+        if self._seen is not None and seen[0] != self._seen[0]:
+            # Another file took the place of the store: what was read before says nothing now.
+            self._database.forget_connections()
+            self._snapshot = None
+        snapshot = self._load()
+        is_news = snapshot is not self._snapshot
+        # What was committed between look and load is in the snapshot, and costs one more look.
+        self._snapshot, self._seen = snapshot, seen
+        return snapshot if is_news else None
+
+    def close(self) -> None:
+        """No connection is held."""
+        self._watch.close()
+
+    def _load(self) -> Snapshot:
+        old = self._snapshot
+        with self._database.reading() as connection:
+            if old is None:
+                return Snapshot.load(connection)
+            change_id = latest_change(connection)
+            if change_id == old.change_id:
+                return old
+            rows = connection.execute(
+                select(changes.c.kind, changes.c.key)
+                .where(changes.c.id > old.change_id)
+                .limit(_SINGLE_CHANGES + 1)
+            ).all()
+            if len(rows) > _SINGLE_CHANGES or change_id < old.change_id:
+                return Snapshot.load(connection)
+            named = {(ChangeKind(kind), key) for kind, key in rows}
+            return old.advance(connection, named, change_id)

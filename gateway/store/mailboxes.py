@@ -1,0 +1,207 @@
+"""The mailboxes in the store, and that no two of them share an address."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from gateway.core.address import address_problem, name_problem
+from gateway.core.mailbox import Mailbox
+from gateway.core.names import fold
+from gateway.errors import StateError
+from gateway.store.database import Database
+from gateway.store.mailbox_rows import (
+    address_rows,
+    folded_addresses,
+    load_mailbox,
+    load_mailboxes,
+    mailbox_row,
+)
+from gateway.store.schema import ChangeKind, addresses, changes, mailboxes
+
+ALL_FIELDS = frozenset(
+    {"primary_address", "proxy_addresses", "sam_account_name", "netbios_domain", "enabled"}
+)
+
+_SHOWN_PROBLEMS = 50
+
+
+class MailboxFields(TypedDict, total=False):
+    """What may be changed in a mailbox; its UPN may not, as that is what identifies it."""
+
+    primary_address: str | None
+    proxy_addresses: tuple[str, ...]
+    sam_account_name: str | None
+    netbios_domain: str | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """What an import did, in mailboxes."""
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+
+
+class Mailboxes:
+    """Reads and writes mailboxes; each method raises StateError if the store cannot do it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, mailbox: Mailbox) -> None:
+        """The mailbox is stored; raises StateError if its UPN or an address is taken."""
+        with self._database.writing() as connection:
+            if load_mailbox(connection, mailbox.key) is not None:
+                raise StateError(f"there is a mailbox {mailbox.upn} already; `user set` changes it")
+            self._write(connection, [mailbox])
+
+    def get(self, upn: str) -> Mailbox:
+        """The mailbox with this UPN; raises StateError if there is none."""
+        with self._database.reading() as connection:
+            return _require(connection, upn)
+
+    def list(self) -> "Sequence[Mailbox]":
+        """Every mailbox, by UPN."""
+        with self._database.reading() as connection:
+            return load_mailboxes(connection)
+
+    def set(self, upn: str, **fields: Unpack[MailboxFields]) -> Mailbox:
+        """The mailbox has the given fields; returns it.
+
+        Raises StateError if there is no such mailbox or an address is another's.
+        """
+        with self._database.writing() as connection:
+            old = _require(connection, upn)
+            new = replace(old, **fields)
+            if new != old:
+                self._write(connection, [new])
+        return new
+
+    def remove(self, upn: str) -> None:
+        """The mailbox and its addresses are gone; its token-valid-from stays.
+
+        Raises StateError if there was none.
+        """
+        with self._database.writing() as connection:
+            self._remove(connection, [_require(connection, upn).key])
+
+    def import_all(
+        self,
+        imported: Iterable[Mailbox],
+        *,
+        fields: Collection[str] = ALL_FIELDS,
+        remove_missing: bool = False,
+    ) -> ImportCount:
+        """All of the mailboxes are stored as given, or none is.
+
+        Args:
+            imported: the mailboxes; those in the store and not here stay as they are.
+            fields: what the source knows of a mailbox; other fields of one that is in the store
+                already stay as they are.
+            remove_missing: remove the mailboxes that are in the store and not here.
+
+        Raises:
+            StateError: two mailboxes would share a UPN or an address; one line for each.
+        """
+        with self._database.writing() as connection:
+            before = {mailbox.key: mailbox for mailbox in load_mailboxes(connection)}
+            merged = [_merge(before.get(new.key), new, fields) for new in imported]
+            changed = [mailbox for mailbox in merged if before.get(mailbox.key) != mailbox]
+            names = {mailbox.key for mailbox in merged}
+            gone = [key for key in before if remove_missing and key not in names]
+            if len(names) != len(merged):
+                raise StateError("the import names a UPN twice")
+            self._remove(connection, gone)
+            self._write(connection, changed)
+        added = sum(mailbox.key not in before for mailbox in changed)
+        return ImportCount(added, len(changed) - added, len(merged) - len(changed), len(gone))
+
+    def _write(self, connection: Connection, new: Sequence[Mailbox]) -> None:
+        if not new:
+            return
+        problems = [problem for mailbox in new for problem in _problems(mailbox)]
+        problems += _shared_addresses(connection, new)
+        if problems:
+            more = len(problems) - _SHOWN_PROBLEMS
+            last = [f"and {more} more"] if more > 0 else []
+            raise StateError("\n".join(problems[:_SHOWN_PROBLEMS] + last))
+        _delete(connection, [mailbox.key for mailbox in new])
+        connection.execute(insert(mailboxes), [mailbox_row(mailbox) for mailbox in new])
+        rows = [row for mailbox in new for row in address_rows(mailbox)]
+        if rows:
+            connection.execute(insert(addresses), rows)
+        self._log(connection, [mailbox.key for mailbox in new])
+
+    def _remove(self, connection: Connection, keys: Sequence[str]) -> None:
+        if keys:
+            _delete(connection, keys)
+            self._log(connection, keys)
+
+    def _log(self, connection: Connection, keys: Sequence[str]) -> None:
+        now = self._database.now()
+        rows = [{"kind": ChangeKind.MAILBOX.value, "key": key, "at": now} for key in keys]
+        connection.execute(insert(changes), rows)
+
+
+def _require(connection: Connection, upn: str) -> Mailbox:
+    mailbox = load_mailbox(connection, fold(upn))
+    if mailbox is not None:
+        return mailbox
+    owner = connection.execute(
+        select(mailboxes.c.upn)
+        .join(addresses, addresses.c.mailbox_key == mailboxes.c.key)
+        .where(addresses.c.address == fold(upn))
+    ).scalar()
+    if owner is not None:
+        raise StateError(f"no mailbox has the UPN {upn}; it is an address of {owner}")
+    raise StateError(f"no mailbox has the UPN {upn}; see `user list`")
+
+
+def _delete(connection: Connection, keys: Sequence[str]) -> None:
+    rows = [{"gone": key} for key in keys]  # its addresses go with it: ON DELETE CASCADE
+    connection.execute(delete(mailboxes).where(mailboxes.c.key == bindparam("gone")), rows)
+
+
+def _merge(old: Mailbox | None, new: Mailbox, fields: Collection[str]) -> Mailbox:
+    if old is None or set(fields) >= ALL_FIELDS:
+        return new
+    kept = {name: getattr(old, name) for name in ALL_FIELDS - set(fields)}
+    return replace(new, **kept)
+
+
+def _problems(mailbox: Mailbox) -> Iterable[str]:
+    if problem := address_problem(mailbox.upn):
+        yield f"the UPN {mailbox.upn!r} {problem}"
+    for address in mailbox.addresses:
+        if problem := address_problem(address):
+            yield f"{mailbox.upn!r}: the address {address!r} {problem}"
+    for name in (mailbox.sam_account_name, mailbox.netbios_domain):
+        if name is not None and (problem := name_problem(name)):
+            yield f"{mailbox.upn!r}: the name {name!r} {problem}"
+
+
+def _shared_addresses(connection: Connection, new: Sequence[Mailbox]) -> Iterable[str]:
+    """One sentence for each address that two mailboxes would have once `new` is stored."""
+    written = {mailbox.key for mailbox in new}
+    taken = _taken(connection, new)
+    owners = {address: upn for address, key, upn in taken if key not in written}
+    for mailbox in new:
+        for address in folded_addresses(mailbox):
+            owner = owners.setdefault(address, mailbox.upn)
+            if owner != mailbox.upn:
+                yield f"the address {address} cannot be both of {owner} and of {mailbox.upn}"
+
+
+def _taken(connection: Connection, new: Sequence[Mailbox]) -> Iterable[tuple[str, str, str]]:
+    """The stored addresses that matter for `new`, with their mailbox's key and UPN."""
+    statement = select(addresses.c.address, mailboxes.c.key, mailboxes.c.upn).join(
+        mailboxes, addresses.c.mailbox_key == mailboxes.c.key
+    )
+    if len(new) == 1:
+        statement = statement.where(addresses.c.address.in_(folded_addresses(new[0])))
+    return [(address, key, upn) for address, key, upn in connection.execute(statement)]

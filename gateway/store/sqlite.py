@@ -1,0 +1,94 @@
+"""The embedded database: all that only SQLite needs is here."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+
+FILE_NAME = "store.db"
+WRITE = "write"  # execution option of a connection whose transactions may write
+
+_BUSY_SECONDS = 10.0
+
+
+def create_file(path: Path) -> None:
+    """The file exists, readable by its owner alone, in a directory that is likewise if it is new.
+
+    Raises OSError.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def create_engine_for(path: Path) -> Engine:
+    """An engine for the database in an existing file; connections are made when first needed."""
+    engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in WAL mode whose commits are on the disk when they return.
+
+    `mode=rw` keeps a store that vanished from being replaced by an empty one.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def damage(connection: Connection) -> str | None:
+    """What is wrong with the file itself, in SQLite's words; None if nothing is."""
+    lines = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+    return None if lines == ["ok"] else "; ".join(lines)
+
+
+class CommitWatch:
+    """Tells cheaply whether anybody has committed since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def look(self) -> tuple[tuple[int, int], int]:
+        """Which file the store is, and a number that differs after each commit to it.
+
+        Raises OSError or sqlite3.Error; the next look then begins anew.
+        """
+        try:
+            status = self._path.stat()
+            if self._file != (status.st_dev, status.st_ino):
+                self.close()
+            if self._connection is None:
+                self._connection = connect(self._path)
+                self._file = (status.st_dev, status.st_ino)
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except (OSError, sqlite3.Error):
+            self.close()
+            raise
+        return (status.st_dev, status.st_ino), version
+
+    def close(self) -> None:
+        """No connection is held."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._file = None
+
+
+def _begin(connection: Connection) -> None:
+    # A writer that began as a reader may find, half-way, that another wrote before it.
+    writes = connection.get_execution_options().get(WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
