@@ -1,1 +1,1 @@
-"""Certificate revocation lists: fetched, verified, compiled and looked up."""
+"""CRLs on their way from a URL to every worker: fetched, verified, compiled, mapped."""

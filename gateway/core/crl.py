@@ -1,0 +1,205 @@
+"""When a CRL is believed (RFC 5280 sections 5 and 6.3.3).
+
+Decides whether bytes are a CRL of an authority that may decide now; is not told where the bytes
+come from. What it says of one certificate is `gateway.core.crl_status`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from gateway.core.authority import Authority
+from gateway.core.crl_entries import CrlReason, RevokedEntries, RevokedEntry
+from gateway.core.crl_extensions import CrlExtensions, read_extensions
+from gateway.core.crl_names import canonical_name
+from gateway.core.crl_parts import CrlParts, dissect
+from gateway.core.crl_signature import require_signature
+from gateway.core.crl_walk import read_entries
+from gateway.errors import CrlError
+
+
+class CrlKind(Enum):
+    """A base CRL is complete for its scope; a delta says what changed since one (5.2.4)."""
+
+    BASE = "base"
+    DELTA = "delta"
+
+
+@dataclass(frozen=True, slots=True)
+class CrlFacts:
+    """What a CRL says of itself.
+
+    Attributes:
+        issuer_id: the authority record that it belongs to.
+        crl_number: None where the CRL has none.
+        base_crl_number: BaseCRLNumber of a delta; None of a base CRL.
+        this_update: the effective date, UTC.
+        next_update: when the CRL ceases to decide, UTC.
+        next_publish: Microsoft's Next CRL Publish, UTC; None where the CRL has none.
+        digest: SHA-256 of the DER.
+        source_size: octets of the DER.
+    """
+
+    issuer_id: str
+    crl_number: int | None
+    base_crl_number: int | None
+    this_update: datetime
+    next_update: datetime
+    next_publish: datetime | None
+    digest: bytes
+    source_size: int
+
+    @property
+    def kind(self) -> CrlKind:
+        """A CRL with a BaseCRLNumber is a delta, whatever else it says."""
+        return CrlKind.BASE if self.base_crl_number is None else CrlKind.DELTA
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCrl:
+    """A CRL that this gateway believes, and the moment it first did, UTC."""
+
+    facts: CrlFacts
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """A verified CRL with its entries."""
+
+    facts: CrlFacts
+    issuer: bytes
+    entries: RevokedEntries
+
+    def find(self, serial_number: int) -> RevokedEntry | None:
+        """What the CRL says of the CA's certificate `serial_number`; None if it is not listed."""
+        return self.entries.find(self.issuer, serial_number)
+
+
+def verify_crl(
+    data: bytes,
+    authority: Authority,
+    *,
+    now: datetime,
+    clock_skew: timedelta,
+    previous: AcceptedCrl | None,
+) -> RevocationList:
+    """The base CRL in `data`, DER or PEM, if it is one of `authority` that may decide at `now`.
+
+    `previous` is the last base CRL that was accepted from the authority: none before it is accepted
+    again. Raises CrlError with what is wrong.
+    """
+    parts, facts = _believe(data, authority, now, clock_skew)
+    if facts.kind is not CrlKind.BASE:
+        raise CrlError(
+            "the CRL is a delta CRL, but its URL is that of the base CRL; "
+            "set it as the delta CRL's URL"
+        )
+    _require_not_older(facts, previous)
+    entries = read_entries(parts.entries, canonical_name(parts.issuer))
+    if entries.has_reason(CrlReason.REMOVE_FROM_CRL):
+        raise CrlError("the base CRL has an entry with reason removeFromCRL, a delta CRL's alone")
+    return RevocationList(facts, canonical_name(parts.issuer), entries)
+
+
+def verify_delta_crl(
+    data: bytes,
+    authority: Authority,
+    *,
+    now: datetime,
+    clock_skew: timedelta,
+    previous: AcceptedCrl | None,
+) -> RevocationList:
+    """The delta CRL in `data`, as `verify_crl` does for a base CRL (RFC 5280 section 5.2.4).
+
+    `previous` is the last delta CRL that was accepted. Which base CRLs it goes with,
+    `gateway.core.crl_status` decides.
+    """
+    parts, facts = _believe(data, authority, now, clock_skew)
+    if facts.kind is not CrlKind.DELTA:
+        raise CrlError("the CRL is no delta CRL: it has no delta CRL indicator")
+    if facts.crl_number is None:
+        raise CrlError("the delta CRL has no CRL number, so that no base CRL goes with it")
+    _require_not_older(facts, previous)
+    entries = read_entries(parts.entries, canonical_name(parts.issuer))
+    return RevocationList(facts, canonical_name(parts.issuer), entries)
+
+
+def _believe(
+    data: bytes, authority: Authority, now: datetime, clock_skew: timedelta
+) -> tuple[CrlParts, CrlFacts]:
+    """What base and delta CRLs have in common: issuer, signature, extensions and time."""
+    parts = dissect(data)
+    extensions = read_extensions(parts)
+    _require_issuer(parts, authority, extensions)
+    require_signature(parts, authority)
+    this_update, next_update = _require_current(parts, now, clock_skew)
+    facts = CrlFacts(
+        issuer_id=authority.id,
+        crl_number=extensions.crl_number,
+        base_crl_number=extensions.base_crl_number,
+        this_update=this_update,
+        next_update=next_update,
+        next_publish=extensions.next_publish,
+        digest=parts.digest,
+        source_size=parts.size,
+    )
+    return parts, facts
+
+
+def _require_not_older(facts: CrlFacts, accepted: AcceptedCrl | None) -> None:
+    """Raise CrlError if a CRL goes back behind the accepted one (RFC 5280 section 5.2.3).
+
+    The CRL number decides; where one of the two has none, and between equal ones, thisUpdate does.
+    """
+    if accepted is None:
+        return
+    previous = accepted.facts
+    number, last = facts.crl_number, previous.crl_number
+    if number is not None and last is not None and number != last:
+        if number < last:
+            raise CrlError(
+                f"the CRL is older than the one in force: its CRL number is {number}, "
+                f"the last accepted was {last}"
+            )
+    elif facts.this_update < previous.this_update:
+        raise CrlError(
+            f"the CRL is older than the one in force: its thisUpdate is "
+            f"{facts.this_update.isoformat()}, the last accepted was of "
+            f"{previous.this_update.isoformat()}"
+        )
+
+
+def _require_issuer(parts: CrlParts, authority: Authority, extensions: CrlExtensions) -> None:
+    """The issuer must be the authority by name and key (RFC 5280 section 6.3.3 b and f)."""
+    if canonical_name(parts.issuer) != canonical_name(authority.subject):
+        raise CrlError(
+            f"the CRL is another CA's: its issuer is {parts.header.issuer.rfc4514_string()}, "
+            f"not {authority.trusted_issuer}"
+        )
+    key_id = extensions.authority_key_id
+    if key_id is not None and key_id.hex() != authority.id:
+        raise CrlError(
+            f"the CRL is signed with another key: its authority key identifier is {key_id.hex()}, "
+            f"the key of {authority.trusted_issuer} is {authority.id}"
+        )
+
+
+def _require_current(
+    parts: CrlParts, now: datetime, clock_skew: timedelta
+) -> tuple[datetime, datetime]:
+    """The CRL's thisUpdate and nextUpdate, between which `now` must lie (RFC 5280 section 5.1.2)."""
+    this_update = parts.header.last_update_utc
+    next_update = parts.header.next_update_utc
+    if next_update is None:
+        raise CrlError("the CRL has no nextUpdate: it does not say how long it may be believed")
+    if next_update <= this_update:
+        raise CrlError("the CRL's nextUpdate is not after its thisUpdate")
+    if this_update > now + clock_skew:
+        raise CrlError(
+            f"the CRL is not yet valid: its thisUpdate, {this_update.isoformat()}, lies in the "
+            f"future; compare this machine's clock with the CA's"
+        )
+    if next_update <= now:
+        raise CrlError(f"the CRL is expired: its nextUpdate was {next_update.isoformat()}")
+    return this_update, next_update

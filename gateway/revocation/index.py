@@ -1,0 +1,141 @@
+"""The compiled index of one CRL: sorted tables in a file that every worker maps.
+
+    magic, length of the header and its CRC-32 | header, JSON | tables
+
+The header says which CRL it is, where each table lies, and the length and CRC-32 of them all. A file
+that does not fit its header is refused, whole. Names are `AUTHORITY-ID.base.index` and
+`AUTHORITY-ID.delta.index`.
+"""
+
+import json
+import mmap
+import struct
+import zlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.core.crl import AcceptedCrl, CrlFacts, CrlKind, RevocationList
+from gateway.core.crl_entries import TAIL_WIDTH, RevokedEntries, RevokedEntry, SerialTable
+from gateway.errors import CrlError
+from gateway.revocation.files import replace
+
+FORMAT = 1
+SUFFIX = ".index"
+_MAGIC = b"EASCRL\r\n"
+_PREFIX = struct.Struct(">8sII")
+
+
+def index_path(directory: Path, authority_id: str, kind: CrlKind) -> Path:
+    """Where the index of an authority's CRL lies."""
+    return directory / f"{authority_id}.{kind.value}{SUFFIX}"
+
+
+class IndexFile:
+    """One mapped index; immutable, and valid after the file was replaced or removed.
+
+    Attributes:
+        accepted: the CRL and when it was first accepted.
+        issuer: the CRL's issuer as `canonical_name`.
+        entries: its entries, in mapped memory.
+    """
+
+    def __init__(self, accepted: AcceptedCrl, issuer: bytes, entries: RevokedEntries) -> None:
+        self.accepted = accepted
+        self.issuer = issuer
+        self.entries = entries
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Map the index at `path`; raises CrlError if it is damaged, OSError if it is not there."""
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size < _PREFIX.size:
+                raise CrlError(f"{path}: the index is truncated")
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        try:
+            return cls._read(mapped)
+        except (CrlError, ValueError, KeyError, TypeError) as error:
+            raise CrlError(f"{path}: the index is damaged: {error}") from error
+
+    @classmethod
+    def _read(cls, mapped: memoryview) -> Self:
+        magic, length, checksum = _PREFIX.unpack_from(mapped)
+        text = bytes(mapped[_PREFIX.size : _PREFIX.size + length])
+        if magic != _MAGIC or zlib.crc32(text) != checksum:
+            raise CrlError("its header is not one")
+        header = json.loads(text)
+        if header["format"] != FORMAT:
+            raise CrlError(f"its format is {header['format']}, not {FORMAT}")
+        records = mapped[_PREFIX.size + length :]
+        if len(records) != header["size"] or zlib.crc32(records) != header["checksum"]:
+            raise CrlError("its tables are not those of its header")
+        return cls(_accepted(header), bytes.fromhex(header["issuer"]), _tables(header, records))
+
+    def find(self, serial_number: int) -> RevokedEntry | None:
+        """What the CRL says of the CA's certificate `serial_number`; None if it is not listed."""
+        return self.entries.find(self.issuer, serial_number)
+
+
+def write_index(path: Path, crl: RevocationList, accepted_at: datetime) -> None:
+    """Compile `crl` into the index at `path`, at once for every later `IndexFile.open`.
+
+    Raises OSError, and then leaves the old index as it was.
+    """
+    tables = crl.entries.tables
+    checksum = 0
+    for table in tables:
+        checksum = zlib.crc32(table.records, checksum)
+    header = json.dumps(
+        {
+            "format": FORMAT,
+            **accepted_to_json(AcceptedCrl(crl.facts, accepted_at)),
+            "issuer": crl.issuer.hex(),
+            "tables": [[one.issuer.hex(), one.serial_width, len(one)] for one in tables],
+            "size": sum(len(one.records) for one in tables),
+            "checksum": checksum,
+        }
+    ).encode()
+    prefix = _PREFIX.pack(_MAGIC, len(header), zlib.crc32(header))
+    replace(path, (prefix, header, *(one.records for one in tables)))
+
+
+def accepted_to_json(accepted: AcceptedCrl) -> dict[str, Any]:
+    """`accepted` in types that JSON has."""
+    facts = accepted.facts
+    publish = facts.next_publish
+    return {
+        "issuer_id": facts.issuer_id,
+        "crl_number": facts.crl_number,
+        "base_crl_number": facts.base_crl_number,
+        "this_update": facts.this_update.isoformat(),
+        "next_update": facts.next_update.isoformat(),
+        "next_publish": publish.isoformat() if publish else None,
+        "digest": facts.digest.hex(),
+        "source_size": facts.source_size,
+        "accepted_at": accepted.accepted_at.isoformat(),
+    }
+
+
+def _accepted(header: dict[str, Any]) -> AcceptedCrl:
+    publish = header["next_publish"]
+    facts = CrlFacts(
+        issuer_id=header["issuer_id"],
+        crl_number=header["crl_number"],
+        base_crl_number=header["base_crl_number"],
+        this_update=datetime.fromisoformat(header["this_update"]),
+        next_update=datetime.fromisoformat(header["next_update"]),
+        next_publish=datetime.fromisoformat(publish) if publish else None,
+        digest=bytes.fromhex(header["digest"]),
+        source_size=header["source_size"],
+    )
+    return AcceptedCrl(facts, datetime.fromisoformat(header["accepted_at"]))
+
+
+def _tables(header: dict[str, Any], records: memoryview) -> RevokedEntries:
+    tables, start = [], 0
+    for issuer, width, count in header["tables"]:
+        stop = start + count * (width + TAIL_WIDTH)
+        tables.append(SerialTable(bytes.fromhex(issuer), width, records[start:stop]))
+        start = stop
+    return RevokedEntries(tuple(tables))
