@@ -1,0 +1,57 @@
+"""A process that the supervisor keeps in tests: says on standard output what happens to it.
+
+child.py MODE ARGUMENTS..     with MODE one of steady, stubborn, failing
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+
+from gateway.runtime.process import ProcessArguments, watch_lifeline
+from gateway.tasks import Tasks
+from gateway.telemetry.channel import Receiver, Sender
+
+
+def say(event: str, arguments: ProcessArguments, **more: object) -> None:
+    """One line of JSON, at once."""
+    line = {"event": event, "name": arguments.name, "pid": os.getpid(), **more}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+async def tell(receiver: Receiver, arguments: ProcessArguments) -> None:
+    """Repeat every message of the channel."""
+    async for message in receiver:
+        say("message", arguments, message=message)
+
+
+async def run(mode: str, arguments: ProcessArguments) -> None:
+    """Live as `mode` says."""
+    loop, ended, tasks = asyncio.get_running_loop(), asyncio.Event(), Tasks()
+
+    def end(event: str) -> None:
+        say(event, arguments)
+        if mode != "stubborn" or event == "alone":
+            ended.set()
+
+    loop.add_signal_handler(signal.SIGTERM, end, "terminated")
+    watch_lifeline(arguments.lifeline_fd, lambda: end("alone"))
+    listener = socket.socket(fileno=arguments.listen_fd)
+    if arguments.number:
+        Sender(arguments.channel_fd).send({"kind": "hello", "from": arguments.name})
+    else:
+        tasks.spawn(tell(Receiver(arguments.channel_fd), arguments), name="tell")
+    config = None if arguments.config is None else str(arguments.config)
+    say("up", arguments, port=listener.getsockname()[1], config=config, workers=arguments.workers)
+    if mode != "failing":
+        await ended.wait()
+    await tasks.close()
+
+
+if __name__ == "__main__":
+    chosen, *rest = sys.argv[1:]
+    asyncio.run(run(chosen, ProcessArguments.from_argv(rest)))
+    sys.exit(chosen == "failing")
