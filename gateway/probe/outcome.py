@@ -12,8 +12,8 @@ from typing import TypeAlias
 class Refused:
     """An HTTP status other than 200.
 
-    `retry_after` is in seconds, None if absent or a date; `reference` is the id that a refusal by the
-    gateway names, to find it in its log.
+    `retry_after` is in seconds, None if absent or a date; `reference` is the id that the gateway's
+    refusal names, to find it in its log.
     """
 
     status: int

@@ -29,6 +29,7 @@ _OK: Final = 200
 _ALERT: Final = re.compile(r"ALERT_([A-Z_]+)")
 _REFERENCE: Final = re.compile(r"reference\W{1,4}([\w-]{4,64})", re.IGNORECASE)
 _MAX_REFUSAL: Final = 4096
+_MAX_CAUSES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ def _failure(error: Exception) -> Failure:
         alert = _ALERT.search(tls.reason or str(tls))
         return HandshakeRefused(alert[1].lower() if alert else None, str(tls))
     if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ConnectionResetError) and error.ssl:
+            return HandshakeRefused(None, "the connection was closed during the handshake")
         return NotConnected(str(error))
     return ConnectionLost(str(error) or type(error).__name__)
 
@@ -135,9 +138,14 @@ def _tls_error(error: BaseException) -> ssl.SSLError | None:
     With TLS 1.3 a server judges the client's certificate after the client has finished its
     handshake, so that its alert comes in place of the first answer.
     """
+    # aiohttp's own TLS errors are SSLErrors by type, but only wrap the one that says why.
     seen: BaseException | None = error
-    for _ in range(8):
-        if seen is None or isinstance(seen, ssl.SSLError):
+    for _ in range(_MAX_CAUSES):
+        if seen is None or (isinstance(seen, ssl.SSLError) and not _is_wrapper(seen)):
             return seen
         seen = getattr(seen, "os_error", None) or seen.__cause__
     return None
+
+
+def _is_wrapper(error: BaseException) -> bool:
+    return isinstance(error, aiohttp.ClientError)
