@@ -10,8 +10,8 @@ from gateway.core.wbxml import Element, element
 from gateway.errors import RequestError
 from gateway.probe.demo_mail import read_mime, send
 from gateway.probe.demo_mailbox import FOLDERS, DemoMailbox, DemoMailboxes, DemoPartnership
+from gateway.probe.messages import POLICY_TYPE
 
-POLICY_TYPE: Final = "MS-EAS-Provisioning-WBXML"
 _POLICY_KEY_BITS = 31
 _NUMBER: Final = re.compile("[0-9]{1,9}")
 
