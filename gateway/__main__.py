@@ -1,6 +1,8 @@
 """`python -m gateway` is the command line."""
 
+import sys
+
 from gateway.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

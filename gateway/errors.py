@@ -22,7 +22,15 @@ class CrlError(GatewayError):
 
 
 class RequestError(GatewayError):
-    """An HTTP request has no single meaning; the client gets 400."""
+    """A request cannot be taken: it has no single meaning, or is more than the limits allow.
+
+    Attributes:
+        status: the HTTP status that its client gets.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class DirectoryError(GatewayError):

@@ -67,21 +67,22 @@ class TlsSession:
     `feed` takes what came from the network; `output` gives what must go there.
     """
 
-    __slots__ = ("_boundary", "_connection", "closed", "established", "failure")
+    __slots__ = ("_boundary", "_connection", "broken", "closed", "established", "failure")
 
     def __init__(self, context: SSL.Context) -> None:
         self._connection = SSL.Connection(context, None)
         self._connection.set_accept_state()
         self._boundary = RecordBoundary()
         self.established = False
-        self.closed = False  # the peer said that it sends no more, or broke the protocol
+        self.closed = False  # the peer said that it sends no more
+        self.broken = False  # the peer broke the protocol
         self.failure: HandshakeFailure | None = None
 
     def feed(self, data: bytes) -> bytes:
         """The plain text that `data` completes; empty while the handshake or a record goes on.
 
-        Afterwards `closed` tells whether the peer has ended the session, `failure` whether the
-        handshake failed.
+        Afterwards `closed` tells whether the peer has ended the session, `broken` whether it can
+        go on no more, `failure` why the handshake failed if it did.
         """
         connection = self._connection
         connection.bio_write(data)
@@ -94,8 +95,11 @@ class TlsSession:
             return self._read_all() if records else b""
         except SSL.WantReadError:
             return b""
-        except SSL.Error:
+        except SSL.ZeroReturnError:
             self.closed = True
+            return b""
+        except SSL.Error:
+            self.broken = True
             return b""
 
     def encrypt(self, data: bytes) -> bytes:
@@ -144,8 +148,10 @@ class TlsSession:
                 pieces.append(self._connection.recv(_RECORD))
         except SSL.WantReadError:
             pass
-        except SSL.Error:
+        except SSL.ZeroReturnError:
             self.closed = True
+        except SSL.Error:
+            self.broken = True
         return b"".join(pieces)
 
     def _shake_hands(self) -> bool:
@@ -154,7 +160,7 @@ class TlsSession:
         except SSL.WantReadError:
             return False
         except SSL.Error as error:
-            self.closed = True
+            self.broken = True
             self.failure = self._explain(error)
             return False
         self.established = True

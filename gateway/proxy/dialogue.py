@@ -1,0 +1,374 @@
+"""The requests of one connection, one after the other: decide, pass on, answer."""
+
+import time
+from collections import deque
+from typing import Protocol
+
+from gateway.core.decision import Deny, judge_user
+from gateway.core.eas import with_headers
+from gateway.core.headers import Header
+from gateway.core.reasons import ANSWERS, Reason
+from gateway.core.target import host_name
+from gateway.errors import RequestError, UpstreamError
+from gateway.proxy.answers import CONTINUE, answer
+from gateway.proxy.exchange import Exchange, Outgoing
+from gateway.proxy.messages import BODY, HEAD, RequestEvent, RequestHead, RequestParser
+from gateway.proxy.routes import Route
+from gateway.proxy.services import Services
+from gateway.proxy.verdicts import Verdicts
+from gateway.telemetry.audit import new_reference
+
+_DISCARD_LIMIT = 256 * 1024
+"""Bytes of a refused request's body that are read to keep the connection for the next request."""
+
+_MISDIRECTED = 421
+_EXPECTATION_FAILED = 417
+_TOO_LARGE = 413
+
+
+class Connection(Protocol):
+    """What a dialogue asks of the connection that carries it."""
+
+    def send(self, data: bytes) -> None:
+        """Send plain text."""
+
+    def hold(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether to take nothing more from the device for now."""
+
+    def settle(self, hold: bool) -> None:  # noqa: FBT001 (on or off)
+        """What the dialogue waits for may be another now; `hold` as in `hold`."""
+
+    def finish(self) -> None:
+        """End the connection once all is sent."""
+
+    def abort(self) -> None:
+        """End the connection now; the device sees that something is missing."""
+
+
+class Dialogue:
+    """Requests in, answers out, in order (RFC 9112 section 9.3.2)."""
+
+    __slots__ = (
+        "_advancing",
+        "_began",
+        "_body_bytes",
+        "_checked",
+        "_connection",
+        "_discarding",
+        "_ended",
+        "_events",
+        "_exchange",
+        "_forwarded",
+        "_full",
+        "_head",
+        "_host",
+        "_parser",
+        "_route",
+        "_server_name",
+        "_services",
+        "_verdicts",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        services: Services,
+        verdicts: Verdicts,
+        *,
+        address: str,
+        server_name: str | None,
+    ) -> None:
+        limits = services.limits
+        self._connection = connection
+        self._services = services
+        self._verdicts = verdicts
+        self._server_name = server_name
+        self._parser = RequestParser(
+            header_bytes=limits.header_bytes, header_count=limits.header_count
+        )
+        self._events: deque[RequestEvent] = deque()
+        self._exchange: Exchange | None = None
+        self._head: RequestHead | None = None
+        self._route: Route | None = None
+        self._checked: tuple[object, ...] = ()
+        self._host: bytes | None = None
+        self._forwarded = (
+            f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
+            + b"Host: "
+            + services.pool.host_header
+            + b"\r\n"
+        )
+        self._began = 0.0
+        self._body_bytes = 0
+        self._discarding = False
+        self._advancing = False
+        self._full = False
+        self._ended = False
+
+    @property
+    def waits_for_answer(self) -> bool:
+        """Whether a whole request is with the mail server."""
+        return self._exchange is not None and self._exchange.request_ended
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the body of a request is still coming."""
+        return self._discarding or (self._exchange is not None and not self.waits_for_answer)
+
+    @property
+    def in_head(self) -> bool:
+        """Whether the head of a request is still coming."""
+        return self._parser.in_head
+
+    def receive(self, data: bytes) -> None:
+        """Take plain text from the device."""
+        if self._ended:
+            return
+        self._began = time.perf_counter()
+        try:
+            self._events += self._parser.feed(data)
+        except RequestError as error:
+            self._bad_request(error)
+            return
+        self._advance()
+
+    def expire(self) -> None:
+        """The time for what the dialogue waits for is over."""
+        exchange = self._exchange
+        if exchange is not None and exchange.request_ended:
+            exchange.abort()
+            late = UpstreamError("no answer within upstream.response_timeout_seconds")
+            self.failed(late, begun=exchange.answer_begun)
+        elif self.in_head or self.in_body:
+            self._bad_request(RequestError("the request did not come to its end in time", 408))
+        else:
+            self._end()
+
+    def gone(self) -> None:
+        """The device is gone."""
+        self._ended = True
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._count_held(-1)
+            exchange.abort()
+
+    def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether the device reads too slowly."""
+        if self._exchange is not None:
+            self._exchange.client_full(full)
+
+    # What the exchange asks for.
+
+    def send(self, data: bytes) -> None:
+        """Send a part of the answer."""
+        self._connection.send(data)
+
+    def response_fields(self, headers: list[Header]) -> list[Header]:
+        """The fields that a device may see."""
+        return self._services.response_filter(headers)
+
+    def take_no_more(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether the request comes faster than the mail server takes it."""
+        self._full = full
+        self._connection.hold(full or bool(self._events))
+
+    def answered(self, status: int, *, keep: bool, latency: float) -> None:
+        """The whole answer is sent: on to the next request, or to the end."""
+        self._exchange = None
+        counters = self._services.observer.counters
+        counters.observe_latency(latency)
+        self._count(status)
+        self._count_held(-1)
+        if not keep:
+            self._end()
+        elif not self._advancing:
+            self._advance()
+
+    def failed(self, error: UpstreamError, *, begun: bool) -> None:
+        """The mail server gave no answer, or not a whole one."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._count_held(-1)
+        denial = Deny(Reason.UPSTREAM_UNAVAILABLE, str(error))
+        if begun:
+            self._services.observer.denied(denial, **self._verdicts.about(self._route))
+            self._count(ANSWERS[denial.reason].status)
+            self._ended = True
+            self._connection.abort()
+            return
+        self._discarding = exchange is not None and not exchange.request_ended
+        self._refuse(denial)
+        if not self._advancing:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Go on as far as the events and the mail server allow."""
+        events = self._events
+        self._advancing = True
+        while events and not self._ended and not self.waits_for_answer:
+            kind, value = events.popleft()
+            if kind == HEAD:
+                self._begin(value)  # type: ignore[arg-type]  # the kind says so
+            elif kind == BODY:
+                self._body(value)  # type: ignore[arg-type]  # the kind says so
+            elif self._exchange is not None:
+                self._exchange.end()
+                self._exchange.advance()
+            else:
+                self._discarding = False
+        if self._exchange is not None and not self._exchange.request_ended:
+            self._exchange.advance()
+        self._advancing = False
+        if not self._ended:
+            self._connection.settle(self._full or bool(events))
+
+    def _begin(self, head: RequestHead) -> None:
+        self._head = head
+        self._route = None
+        self._body_bytes = 0
+        self._full = False
+        self._discarding = True
+        try:
+            denial = self._judge(head)
+        except RequestError as error:
+            self._bad_request(error)
+            return
+        if denial is not None:
+            self._refuse(denial)
+            return
+        self._discarding = False
+        self._services.observer.allowed()
+        self._pass_on(head)
+
+    def _judge(self, head: RequestHead) -> Deny | None:
+        """A denial, or None and `_route` is set; raises RequestError for what has no meaning."""
+        services, single = self._services, head.single
+        host = single.get(b"host")
+        if host != self._host:
+            self._check_host(host)
+        route = services.routes.find(head.method, head.target, host)
+        known = route if isinstance(route, Route) else None
+        verdict = self._verdicts.current(known)
+        self._route = known
+        if isinstance(verdict, Deny):
+            return verdict
+        if isinstance(route, Deny):
+            return route
+        if (head.content_length or 0) > services.body_limit:
+            raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
+        version, key = single.get(b"ms-asprotocolversion"), single.get(b"x-ms-policykey")
+        checked = (route, verdict, version, key)
+        if checked == self._checked:
+            return None
+        request = with_headers(route.request, protocol_version=version, policy_key=key)
+        denial = judge_user(verdict.mailbox, request.user)
+        if denial is None:
+            self._checked = checked
+        return denial
+
+    def _check_host(self, host: bytes | None) -> None:
+        """Host is the name that TLS was asked for, where one was (RFC 9110 section 7.4)."""
+        if host is not None:
+            name = host_name(host)
+            if self._server_name is not None and name != self._server_name.lower().rstrip("."):
+                raise RequestError("Host is not the server name of the handshake", _MISDIRECTED)
+        self._host = host
+
+    def _pass_on(self, head: RequestHead) -> None:
+        services, route = self._services, self._route
+        if route is None:
+            raise AssertionError("an allowed request has a route")
+        fields = services.request_filter(head.headers)
+        outgoing = Outgoing(
+            head=b"".join(
+                (
+                    route.request_line,
+                    self._forwarded,
+                    self._verdicts.credentials,
+                    *[b"%b: %b\r\n" % field for field in fields],
+                )
+            ),
+            length=head.content_length,
+            retriable=head.method == b"OPTIONS",
+            client_keeps=head.keep_alive,
+            http_1_0=head.http_1_0,
+            began=self._began,
+        )
+        self._exchange = Exchange(self, services.pool, services.body_mode, outgoing)
+        self._count_held(1)
+        if b"expect" in head.single:
+            self._meet_expectation(head)
+
+    def _meet_expectation(self, head: RequestHead) -> None:
+        """Ask for the body that the device holds back (RFC 9110 section 10.1.1)."""
+        if head.single[b"expect"].lower() != b"100-continue":
+            self._bad_request(RequestError("an unknown expectation", _EXPECTATION_FAILED))
+        elif not self._events and not head.http_1_0:
+            self._connection.send(CONTINUE)
+
+    def _body(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        exchange = self._exchange
+        if exchange is None:
+            if self._body_bytes > _DISCARD_LIMIT:
+                self._end()
+        elif self._body_bytes > self._services.body_limit:
+            limit = self._services.body_limit
+            self._bad_request(RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE))
+        else:
+            exchange.body(data)
+
+    def _refuse(self, denial: Deny) -> None:
+        head, answers = self._head, ANSWERS[denial.reason]
+        about = self._verdicts.about(self._route)
+        reference = self._services.observer.denied(denial, **about)
+        close = answers.close or head is None or not head.keep_alive or b"expect" in head.single
+        self._answer(answers.status, reference, close=close, retry_after=answers.retry_after)
+
+    def _bad_request(self, error: RequestError) -> None:
+        """Answer a request that has no single meaning, and end: what follows it has none either."""
+        reference = new_reference()
+        about = self._verdicts.about(self._route)
+        self._services.observer.log(
+            "request.refused",
+            about["client_address"],
+            reference=reference,
+            status=str(error.status),
+            detail=str(error),
+            serial=about.get("serial", ""),
+            mailbox=about.get("mailbox", ""),
+        )
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._count_held(-1)
+            exchange.abort()
+            if exchange.request_ended or exchange.answer_begun:
+                # An answer now would be taken for the one to the request that is under way.
+                self._ended = True
+                self._connection.abort()
+                return
+        self._answer(error.status, reference, close=True)
+
+    def _answer(
+        self, status: int, reference: str, *, close: bool, retry_after: int | None = None
+    ) -> None:
+        body = self._head is None or self._head.method != b"HEAD"
+        self._count(status)
+        self._connection.send(
+            answer(status, reference, close=close, retry_after=retry_after, body=body)
+        )
+        if close:
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._events.clear()
+        self._connection.finish()
+
+    def _count(self, status: int) -> None:
+        command = "" if self._route is None else self._route.command
+        self._services.observer.counters.count_request(command, status)
+
+    def _count_held(self, change: int) -> None:
+        if self._route is not None and self._route.held:
+            self._services.observer.counters.held_requests += change

@@ -1,0 +1,230 @@
+"""The connection of one device: bytes and TLS, time limits, its beginning and its end."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from enum import Enum
+
+from gateway.proxy.dialogue import Dialogue
+from gateway.proxy.services import Services
+from gateway.proxy.verdicts import Verdicts
+from gateway.tls.session import HandshakeFailure, TlsSession
+
+_LINGER_SECONDS = 5.0
+"""How long the device may take to read the last answer before its connection is cut."""
+
+_HALF_CLOSED_SECONDS = 5.0
+"""How long an answer is waited for after the device said that it sends no more. Most that say so
+are gone; a held Ping must not keep the mail server busy for them."""
+
+
+class _Phase(Enum):
+    """What a connection waits for; each has its own time limit."""
+
+    HANDSHAKE = "handshake"
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+    ANSWER = "answer"
+    HALF_CLOSED = "half closed"
+    LINGER = "linger"
+
+
+class Downstream(asyncio.Protocol):
+    """One TCP connection of a device."""
+
+    __slots__ = (
+        "_address",
+        "_dialogue",
+        "_gone",
+        "_held",
+        "_phase",
+        "_services",
+        "_tls",
+        "_transport",
+        "_writes_stuck_since",
+        "deadline",
+    )
+
+    def __init__(self, services: Services, gone: Callable[["Downstream"], None]) -> None:
+        """`gone` is called once when the connection has ended."""
+        self._services = services
+        self._gone = gone
+        self._tls = TlsSession(services.context)
+        self._dialogue: Dialogue | None = None
+        self._transport: asyncio.Transport | None = None
+        self._address = ""
+        self._held = False
+        self._writes_stuck_since = 0.0
+        self._phase = _Phase.HANDSHAKE
+        self.deadline = 0.0  # monotonic seconds
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The device has connected."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a stream transport is expected")
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else "unknown"
+        self._enter(_Phase.HANDSHAKE, self._services.handshake_timeout_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the network."""
+        if self._phase is _Phase.LINGER:
+            return
+        dialogue = self._dialogue
+        plain = self._tls.feed(data)
+        if dialogue is None:
+            dialogue = self._shake_hands()
+            if dialogue is None:
+                return
+        if plain:
+            dialogue.receive(plain)
+        else:
+            self._send_raw(self._tls.output())
+        if self._tls.broken:
+            self.abort()
+        elif self._tls.closed:
+            self._half_closed()
+
+    def eof_received(self) -> bool:
+        """The device sends no more; with a close_notify before it, an answer may still go out."""
+        if self._phase is _Phase.HALF_CLOSED or self._tls.closed:
+            return self._phase is not _Phase.LINGER
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        if self._phase is _Phase.HANDSHAKE and self._tls.failure is None:
+            cut = HandshakeFailure(
+                "other", "the client closed the connection" if exc is None else str(exc)
+            )
+            self._services.observer.handshake(cut, self._address)
+        if self._dialogue is not None:
+            self._dialogue.gone()
+        self._gone(self)
+
+    def pause_writing(self) -> None:
+        """The device reads too slowly."""
+        self._writes_stuck_since = time.monotonic()
+        if self._dialogue is not None:
+            self._dialogue.client_full(True)
+
+    def resume_writing(self) -> None:
+        """The device has caught up."""
+        self._writes_stuck_since = 0.0
+        if self._dialogue is not None:
+            self._dialogue.client_full(False)
+
+    def check(self, now: float) -> None:
+        """Act on a time limit that is over; `now` is monotonic seconds."""
+        limits = self._services.limits
+        if (
+            self._writes_stuck_since
+            and now - self._writes_stuck_since > limits.body_timeout_seconds
+        ):
+            self.abort()
+        elif now >= self.deadline:
+            self._expire()
+
+    def send(self, data: bytes) -> None:
+        """Send plain text to the device."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.write(self._tls.encrypt(data))
+
+    def hold(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether to take nothing more from the device for now."""
+        if full == self._held or self._transport is None or self._transport.is_closing():
+            return
+        self._held = full
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def finish(self) -> None:
+        """End the connection when the device has what was sent (RFC 9112 section 9.6).
+
+        The device may still be sending: closing at once would make its TCP drop the answer.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._phase is _Phase.LINGER:
+            return
+        self._send_raw(self._tls.end())
+        if self._phase is _Phase.HALF_CLOSED:
+            transport.close()
+            return
+        self.hold(False)
+        transport.write_eof()
+        self._enter(_Phase.LINGER, _LINGER_SECONDS)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _shake_hands(self) -> Dialogue | None:
+        """The dialogue, once the handshake is done."""
+        tls, services = self._tls, self._services
+        self._send_raw(tls.output())
+        if tls.failure is not None:
+            services.observer.handshake(tls.failure, self._address)
+            if self._transport is not None:
+                self._transport.close()
+            return None
+        if not tls.established:
+            return None
+        services.observer.counters.handshakes["ok"] += 1
+        verdicts = Verdicts(services, tls.chain(), self._address)
+        self._dialogue = dialogue = Dialogue(
+            self, services, verdicts, address=self._address, server_name=tls.server_name()
+        )
+        self._phase = _Phase.IDLE
+        return dialogue
+
+    def _half_closed(self) -> None:
+        if self._dialogue is not None and self._dialogue.waits_for_answer:
+            if self._phase is not _Phase.HALF_CLOSED:
+                self._enter(_Phase.HALF_CLOSED, _HALF_CLOSED_SECONDS)
+        elif self._transport is not None:
+            self._send_raw(self._tls.end())
+            self._transport.close()
+
+    def settle(self, hold: bool) -> None:  # noqa: FBT001 (as `hold`)
+        """Set the time limit of what the dialogue waits for now."""
+        dialogue, limits = self._dialogue, self._services.limits
+        if dialogue is None or self._phase is _Phase.LINGER:
+            return
+        self.hold(hold)
+        if self._phase is _Phase.HALF_CLOSED:
+            if not dialogue.waits_for_answer:
+                self.finish()
+        elif dialogue.waits_for_answer:
+            self._enter(_Phase.ANSWER, self._services.response_timeout_seconds)
+        elif dialogue.in_body:
+            self._enter(_Phase.BODY, limits.body_timeout_seconds)
+        elif not dialogue.in_head:
+            self._enter(_Phase.IDLE, limits.idle_timeout_seconds)
+        elif self._phase is not _Phase.HEAD:
+            # Once a head has begun, its time runs: a byte now and then does not extend it.
+            self._enter(_Phase.HEAD, limits.header_timeout_seconds)
+
+    def _enter(self, phase: _Phase, seconds: float) -> None:
+        self._phase = phase
+        self.deadline = time.monotonic() + seconds
+
+    def _expire(self) -> None:
+        if self._phase is _Phase.HANDSHAKE:
+            late = HandshakeFailure("timeout", "no handshake within tls.handshake_timeout_seconds")
+            self._services.observer.handshake(late, self._address)
+            self._phase = _Phase.LINGER
+            self.abort()
+        elif self._phase in (_Phase.LINGER, _Phase.HALF_CLOSED) or self._dialogue is None:
+            self.abort()
+        else:
+            self._dialogue.expire()
+
+    def _send_raw(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)

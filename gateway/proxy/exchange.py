@@ -1,0 +1,324 @@
+"""One request on its way to the mail server, and the answer on its way back."""
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from gateway.errors import UpstreamError
+from gateway.proxy.messages import BODY, HEAD, Header, ResponseEvent, ResponseHead
+from gateway.proxy.upstream import UpstreamConnection, UpstreamPool
+
+_HIGH_WATER = 256 * 1024
+"""Bytes of a request body held while the upstream connection is not there yet, or is full."""
+
+_REFUSED = frozenset((401, 407, 451))
+"""What must not reach a phone: a challenge, or the address of another server."""
+
+
+class BodyMode(Enum):
+    """How a request body goes to the mail server."""
+
+    STREAM = "stream"
+    BUFFER = "buffer"
+
+
+class Downstream(Protocol):
+    """What an exchange asks of the connection that it belongs to."""
+
+    def send(self, data: bytes) -> None:
+        """Send a part of the answer to the device."""
+
+    def response_fields(self, headers: list[Header]) -> list[Header]:
+        """The fields of the mail server's answer that a device may see."""
+
+    def take_no_more(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether the request comes faster than the mail server takes it."""
+
+    def answered(self, status: int, *, keep: bool, latency: float) -> None:
+        """The whole answer is sent."""
+
+    def failed(self, error: UpstreamError, *, begun: bool) -> None:
+        """There will be no answer; `begun` tells that the device has a part of one."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A request as the mail server is to get it.
+
+    Attributes:
+        head: the request line and fields, without framing and without the empty line.
+        length: the Content-Length; None where the request is chunked or has no body.
+        retriable: repeating the request changes nothing (RFC 9110 section 9.2.2).
+        client_keeps: the device wants its connection to stay.
+        http_1_0: the device speaks HTTP/1.0, which has no chunks.
+        began: when the request arrived, in `time.perf_counter` seconds.
+    """
+
+    head: bytes
+    length: int | None
+    retriable: bool
+    client_keeps: bool
+    http_1_0: bool
+    began: float
+
+
+class Exchange:
+    """One request and its answer; dead once it has called `answered` or `failed`."""
+
+    __slots__ = (
+        "_acquiring",
+        "_began",
+        "_chunk_answer",
+        "_chunk_request",
+        "_client",
+        "_client_keeps",
+        "_connection",
+        "_head",
+        "_http_1_0",
+        "_length",
+        "_mode",
+        "_over",
+        "_pending",
+        "_pending_size",
+        "_pool",
+        "_request_sent",
+        "_response",
+        "_retriable",
+        "_sent",
+        "_written_at",
+        "request_ended",
+    )
+
+    def __init__(
+        self, client: Downstream, pool: UpstreamPool, mode: BodyMode, request: Outgoing
+    ) -> None:
+        self._client = client
+        self._pool = pool
+        self._mode = mode
+        self._head = request.head
+        self._length = request.length
+        self._retriable = request.retriable
+        self._client_keeps = request.client_keeps
+        self._http_1_0 = request.http_1_0
+        self._began = request.began
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._connection: UpstreamConnection | None = None
+        self._acquiring = False
+        self._sent = False
+        self._request_sent = False
+        self._chunk_request = False
+        self._chunk_answer = False
+        self._response: ResponseHead | None = None
+        self._written_at = 0.0
+        self._over = False
+        self.request_ended = False
+
+    @property
+    def answer_begun(self) -> bool:
+        """Whether the device has a part of the answer."""
+        return self._response is not None
+
+    def body(self, data: bytes) -> None:
+        """Take a part of the request body."""
+        self._pending.append(data)
+        self._pending_size += len(data)
+
+    def end(self) -> None:
+        """The request is complete."""
+        self.request_ended = True
+
+    def advance(self) -> None:
+        """Send what has come, as far as the mail server may have it now."""
+        if self._over:
+            return
+        if self._connection is not None:
+            self._write()
+        elif not self._acquiring and (self.request_ended or self._mode is BodyMode.STREAM):
+            self._acquiring = True
+            self._pool.acquire(self)
+        if self._pending_size > _HIGH_WATER and self._mode is BodyMode.STREAM:
+            self._client.take_no_more(True)
+
+    def abort(self) -> None:
+        """The device is gone or was refused: nothing more is done for it."""
+        self._over = True
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether the device reads more slowly than the mail server answers."""
+        if self._connection is None:
+            return
+        if full:
+            self._connection.pause_reading()
+        else:
+            self._connection.resume_reading()
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """The mail server can have the request."""
+        self._acquiring = False
+        if self._over:
+            connection.release()
+            return
+        self._connection = connection
+        self._write()
+
+    def not_connected(self, error: UpstreamError) -> None:
+        """The mail server cannot be reached."""
+        self._acquiring = False
+        self._fail(error)
+
+    def upstream_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether the mail server takes the request more slowly than it comes."""
+        if not self._over:
+            self._client.take_no_more(full)
+
+    def received(self, events: list[ResponseEvent]) -> None:
+        """Pass a part of the answer on, in one piece."""
+        arrived = time.perf_counter()
+        out: list[bytes] = []
+        ended = False
+        for kind, value in events:
+            if ended:
+                # Bytes behind the answer: the connection cannot be trusted with another request.
+                self._drop_connection()
+                break
+            if kind == BODY:
+                data: bytes = value  # type: ignore[assignment]  # the kind says so
+                out += (b"%x\r\n" % len(data), data, b"\r\n") if self._chunk_answer else (data,)
+            elif kind == HEAD:
+                head: ResponseHead = value  # type: ignore[assignment]  # the kind says so
+                if head.status in _REFUSED:
+                    self._fail(UpstreamError(f"the mail server answered {head.status}"))
+                    return
+                out.append(self._answer_head(head))
+            else:
+                ended = True
+        if ended and self._chunk_answer:
+            out.append(b"0\r\n\r\n")
+        self._client.send(b"".join(out))
+        if ended:
+            now = time.perf_counter()
+            self._finish(self._written_at - self._began + now - arrived)
+
+    def lost(self, error: UpstreamError | None) -> None:
+        """The connection is gone: the answer's end, a stale connection, or a failure."""
+        connection, self._connection = self._connection, None
+        if self._over:
+            return
+        response = self._response
+        if response is not None and response.until_close and error is None:
+            if self._chunk_answer:
+                self._client.send(b"0\r\n\r\n")
+            self._finish(0.0)
+        elif response is None and self._may_retry(connection):
+            self._retriable = False
+            self._sent = False
+            self._request_sent = False
+            self._acquiring = True
+            self._pool.acquire(self, fresh=True)
+        else:
+            self._fail(error or UpstreamError("the mail server closed without a whole answer"))
+
+    def _may_retry(self, connection: UpstreamConnection | None) -> bool:
+        """Once, on a connection kept too long, for a bodiless request that changes nothing."""
+        return (
+            self._retriable
+            and connection is not None
+            and connection.reused
+            and self.request_ended
+            and self._length in (0, None)
+            and not self._chunk_request
+        )
+
+    def _write(self) -> None:
+        connection, pieces = self._connection, self._pending
+        if connection is None:
+            return
+        if not self._sent:
+            if self._mode is BodyMode.BUFFER and not self.request_ended:
+                return
+            data = b"".join((self._head, self._framing(), *self._framed(pieces)))
+            self._sent = True
+        else:
+            if self._request_sent:
+                return
+            data = b"".join(self._framed(pieces))
+        self._request_sent = self.request_ended
+        self._pending = []
+        over_water = self._pending_size > _HIGH_WATER
+        self._pending_size = 0
+        if data:
+            connection.write(data)
+        if over_water:
+            self._client.take_no_more(False)
+        self._written_at = time.perf_counter()
+
+    def _framing(self) -> bytes:
+        """A Content-Length wherever the length is known: not every mail server takes chunks."""
+        if self.request_ended:
+            return b"Content-Length: %d\r\n\r\n" % self._pending_size
+        if self._length is not None:
+            return b"Content-Length: %d\r\n\r\n" % self._length
+        self._chunk_request = True
+        return b"Transfer-Encoding: chunked\r\n\r\n"
+
+    def _framed(self, pieces: list[bytes]) -> list[bytes]:
+        if not self._chunk_request:
+            return pieces
+        framed = []
+        for piece in pieces:
+            framed += [b"%x\r\n" % len(piece), piece, b"\r\n"]
+        if self.request_ended:
+            framed.append(b"0\r\n\r\n")
+        return framed
+
+    def _answer_head(self, head: ResponseHead) -> bytes:
+        self._response = head
+        lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
+        lines += [b"%b: %b\r\n" % field for field in self._client.response_fields(head.headers)]
+        if head.content_length is not None:
+            lines.append(b"Content-Length: %d\r\n" % head.content_length)
+        elif not head.bodiless:
+            if self._http_1_0:
+                self._client_keeps = False
+            else:
+                self._chunk_answer = True
+                lines.append(b"Transfer-Encoding: chunked\r\n")
+        if not self.request_ended:
+            # The rest of the request is not wanted any more, and nobody reads it.
+            self._client_keeps = False
+        if not self._client_keeps:
+            lines.append(b"Connection: close\r\n")
+        elif self._http_1_0:
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    def _finish(self, latency: float) -> None:
+        response = self._response
+        if response is None:
+            raise AssertionError("an answer ends after its head")
+        self._over = True
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if response.keep_alive and self.request_ended:
+                connection.release()
+            else:
+                connection.close()
+        self._client.answered(response.status, keep=self._client_keeps, latency=latency)
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _fail(self, error: UpstreamError) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._drop_connection()
+        self._client.failed(error, begun=self.answer_begun)

@@ -1,0 +1,189 @@
+"""From a verified chain to a decision: gathers the facts that a worker holds in memory.
+
+Nothing here does I/O; what changes outside arrives through `Judge.update` as whole new values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from gateway.core.authority import Authority
+from gateway.core.binding import MailboxLookup, UsernameBinding, bind
+from gateway.core.certificate import ClientCertificate
+from gateway.core.decision import (
+    Decision,
+    Deny,
+    Facts,
+    Reauthentication,
+    Session,
+    TokenValidFrom,
+    decide,
+)
+from gateway.core.reasons import Reason
+from gateway.core.revocation import RevocationState, RevocationStatus
+from gateway.errors import CertificateError
+
+
+class Directory(MailboxLookup, Protocol):
+    """What administrators decided, as of one change."""
+
+    @property
+    def change_id(self) -> int:
+        """The last change that is in here."""
+
+    @property
+    def authorities(self) -> Mapping[str, Authority]:
+        """The records of the trust store by id."""
+
+    def token_valid_from(self, mailbox_key: str) -> TokenValidFrom | None:
+        """The token-valid-from of a mailbox."""
+
+    def is_blocked(self, issuer_id: str, serial_number: int) -> bool:
+        """Whether an administrator blocked this certificate."""
+
+
+class RevocationLookup(Protocol):
+    """What the CRLs say."""
+
+    def status(
+        self, authority: Authority, certificate: ClientCertificate, now: datetime
+    ) -> RevocationStatus:
+        """The status of a certificate that `authority` issued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is at the other end of a connection: read once, judged often.
+
+    Attributes:
+        certificate: the device's.
+        authorities: the CA certificates of the verified chain as DER, the root last.
+        session: when the handshake ended, and the last change known then.
+    """
+
+    certificate: ClientCertificate
+    authorities: tuple[bytes, ...]
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says about decisions."""
+
+    username_bindings: tuple[UsernameBinding, ...]
+    reauthentication: Reauthentication
+
+
+class Judge:
+    """Decides about identities; `epoch` moves whenever an earlier decision may no longer hold."""
+
+    def __init__(self, rules: Rules, directory: Directory, revocation: RevocationLookup) -> None:
+        self.epoch = 0
+        self._rules = rules
+        self._available = True
+        self._issuing: dict[bytes, ClientCertificate] = {}
+        self.update(directory, revocation)
+
+    def update(self, directory: Directory, revocation: RevocationLookup) -> None:
+        """From now on decide by these; every decision made before is made again."""
+        self._directory = directory
+        self._revocation = revocation
+        self._records = {a.certificate: a for a in directory.authorities.values()}
+        self._issuing = {d: c for d, c in self._issuing.items() if d in self._records}
+        self._available = True
+        self.epoch += 1
+
+    def suspend(self) -> None:
+        """Refuse everybody until the next `update`: what is known here is too old to go by."""
+        if self._available:
+            self._available = False
+            self.epoch += 1
+
+    def identify(self, chain: Sequence[bytes], now: datetime) -> Identity:
+        """The holder of a chain that TLS verified; raises CertificateError if it is unreadable."""
+        authorities = tuple(self._shared(der) for der in chain[1:])
+        session = Session(now, self._directory.change_id)
+        return Identity(ClientCertificate.from_der(chain[0]), authorities, session)
+
+    def issuer_id(self, identity: Identity) -> str:
+        """The id of the CA record that issued the certificate; empty if there is none."""
+        record = self._records.get(identity.authorities[0]) if identity.authorities else None
+        return "" if record is None else record.id
+
+    def decide(self, identity: Identity, now: datetime) -> Decision:
+        """The decision about `identity` at this moment."""
+        if not self._available:
+            return Deny(Reason.STATE_UNAVAILABLE, "the store has not answered for too long")
+        try:
+            facts = self.facts(identity, now)
+        except CertificateError as error:
+            return Deny(Reason.UNTRUSTED_CHAIN, f"a CA certificate of the chain: {error}")
+        return decide(facts, now)
+
+    def facts(self, identity: Identity, now: datetime, *, user: str | None = None) -> Facts:
+        """What is known about `identity`; raises CertificateError for an unreadable CA."""
+        records = [self._records.get(der) for der in identity.authorities]
+        binding = bind(identity.certificate, self._rules.username_bindings, self._directory)
+        issuer = records[0] if records else None
+        mailbox = binding.mailboxes[0] if binding.mailboxes else None
+        return Facts(
+            certificate=identity.certificate,
+            chain_denial=self._chain_denial(records),
+            chain_not_after=min(
+                (r.not_after for r in records if r is not None),
+                default=datetime.max.replace(tzinfo=UTC),
+            ),
+            binding=binding,
+            blocked=issuer is not None
+            and self._directory.is_blocked(issuer.id, identity.certificate.serial_number),
+            revocation=self._statuses(identity, records, now),
+            backdating=timedelta(0) if issuer is None else issuer.backdating,
+            token_valid_from=(
+                None if mailbox is None else self._directory.token_valid_from(mailbox.key)
+            ),
+            session=identity.session,
+            reauthentication=self._rules.reauthentication,
+            user=user,
+        )
+
+    def _chain_denial(self, records: Sequence[Authority | None]) -> Deny | None:
+        if not records or records[-1] is None:
+            return Deny(Reason.UNTRUSTED_CHAIN, "the chain ends at no configured root")
+        return None
+
+    def _statuses(
+        self, identity: Identity, records: Sequence[Authority | None], now: datetime
+    ) -> tuple[RevocationStatus, ...]:
+        """One status a certificate below the root: each is asked of the CA above it."""
+        below = [identity.certificate]
+        below += [self._authority_certificate(der) for der in identity.authorities[:-1]]
+        return tuple(
+            _no_record(certificate)
+            if record is None
+            else self._revocation.status(record, certificate, now)
+            for certificate, record in zip(below, records, strict=True)
+        )
+
+    def _authority_certificate(self, der: bytes) -> ClientCertificate:
+        known = self._issuing.get(der)
+        if known is None:
+            known = ClientCertificate.from_der(der)
+            if der in self._records:
+                self._issuing[der] = known
+        return known
+
+    def _shared(self, der: bytes) -> bytes:
+        """The one copy of a CA certificate that all connections of it hold."""
+        record = self._records.get(der)
+        return der if record is None else record.certificate
+
+
+def _no_record(below: ClientCertificate) -> RevocationStatus:
+    return RevocationStatus(
+        state=RevocationState.UNKNOWN,
+        issuer_id="",
+        serial_number=below.serial_number,
+        detail=f"the CA that issued {below.subject} has no record, so its CRL is not known:"
+        " add it with `ca add --type intermediate`",
+    )

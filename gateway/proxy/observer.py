@@ -1,0 +1,62 @@
+"""What happens in the data plane, counted and handed on; nothing here can block."""
+
+from datetime import UTC, datetime
+
+from gateway.core.decision import Deny
+from gateway.telemetry.audit import AuditRecord, new_reference
+from gateway.telemetry.channel import Sender
+from gateway.telemetry.counters import ALLOW, Counters
+from gateway.tls.session import HandshakeFailure
+
+
+class Observer:
+    """The worker's counters and its end of the telemetry channel."""
+
+    def __init__(self, counters: Counters, sender: Sender, worker: int) -> None:
+        self.counters = counters
+        self._sender = sender
+        self._worker = worker
+
+    def handshake(self, failure: HandshakeFailure, address: str) -> None:
+        """One line for a handshake that came to nothing."""
+        counts = self.counters.handshakes
+        counts[failure.outcome] = counts.get(failure.outcome, 0) + 1
+        self.log("handshake.failed", address, outcome=failure.outcome, detail=failure.detail)
+
+    def denied(self, denial: Deny, **about: str) -> str:
+        """Record a denial; its reference id is for the client."""
+        self.counters.decisions[denial.reason] += 1
+        return self._record("deny", denial.reason, denial.detail, about)
+
+    def verdict(self, **about: str) -> None:
+        """Record a newly made verdict that allows; those from the cache are only counted."""
+        self._record("allow", "", "", about)
+
+    def allowed(self) -> None:
+        """Count an allowed request."""
+        self.counters.decisions[ALLOW] += 1
+
+    def log(self, event: str, address: str, **fields: str) -> None:
+        """One log line, written by the control process."""
+        message = {"kind": "log", "event": event, "client_address": address, **fields}
+        self._sender.send(message | {"worker": self._worker})
+
+    def flush(self) -> None:
+        """Send all totals as of now."""
+        message = {"kind": "counters", "worker": self._worker}
+        self._sender.send(message | self.counters.snapshot())
+
+    def _record(self, decision: str, reason: str, detail: str, about: dict[str, str]) -> str:
+        reference = new_reference()
+        record = AuditRecord(
+            at=datetime.now(UTC),
+            reference=reference,
+            decision="allow" if decision == "allow" else "deny",
+            reason=reason,
+            detail=detail,
+            worker=self._worker,
+            **about,
+        )
+        if not self._sender.send({"kind": "audit", **record.to_json()}):
+            self.counters.audit_dropped += 1
+        return reference
