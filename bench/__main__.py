@@ -57,7 +57,8 @@ def main(context: click.Context, /, only: str, scenario: str, results: Path, **c
     try:
         samples, foreign = _samples(plan)
     except BenchError as error:
-        raise click.ClickException(str(error)) from error
+        click.echo(f"bench: {error}", err=True)
+        context.exit(2)
     all_rows: list[report.Row] = []
     for item in plan.scenarios:
         found = report.rows(item, samples)

@@ -200,7 +200,7 @@ def _fill_store(given: Surroundings) -> None:
 
 
 def _eas_gateway() -> list[str]:
-    return [sys.executable, "-m", "gateway"]
+    return [str(Path(sys.executable).with_name("eas-gateway"))]
 
 
 def _server(
