@@ -19,6 +19,7 @@ from tests.real.sogo.bed import EAS_PATH, HOST, IDENTITY_HEADER, MAILBOXES, Bed
 COMMAND = Path(sys.executable).with_name("eas-gateway")
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+COMMAND_SECONDS = 120.0
 POLL_SECONDS = 0.05
 
 
@@ -146,7 +147,14 @@ def _is_ready(gateway: Gateway) -> bool:
 
 
 def _run(*words: str) -> str:
-    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [COMMAND, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS,
+    )
     assert done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}"
     return done.stdout
 
