@@ -57,7 +57,7 @@ class AuditRecord:
     def __post_init__(self) -> None:
         object.__setattr__(self, "at", self.at.astimezone(UTC))
         for name in _TEXTS:
-            object.__setattr__(self, name, _bounded(getattr(self, name)))
+            object.__setattr__(self, name, bounded(getattr(self, name)))
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON has it, `at` as ISO 8601."""
@@ -84,8 +84,8 @@ class AuditRecord:
             raise ValueError(f"not an audit record: {error!r}") from error
 
 
-def _bounded(text: str) -> str:
-    """`text` cut short, without what a log or a terminal would choke on."""
+def bounded(text: str) -> str:
+    """`text` cut to `LONGEST_FIELD`, without what a log or a terminal would choke on."""
     cut = text[:LONGEST_FIELD]
     if cut.isascii() and cut.isprintable():
         return cut

@@ -4,6 +4,7 @@ There are no locks and no shared memory: a worker is one thread, and once a seco
 totals to the control process.
 """
 
+import os
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,8 +147,9 @@ class Counters:
         _add(self.requests, gone.requests)
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+        """All of it as JSON has it, and the process id, which tells a worker's lives apart."""
         return {
+            "pid": os.getpid(),
             "connections_accepted": self.connections_accepted,
             "connections_open": self.connections_open,
             "held_requests": self.held_requests,

@@ -1,11 +1,12 @@
 """The messages that travel in the telemetry channel, one function for each kind."""
 
-import os
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.telemetry.audit import AuditRecord
+from gateway.core.certificate import ClientCertificate
+from gateway.telemetry.audit import AuditRecord, bounded
 from gateway.telemetry.counters import Counters
 
 
@@ -14,7 +15,9 @@ class Kind(StrEnum):
 
     AUDIT = "audit"
     COUNTERS = "counters"
+    LOG = "log"
     RESTARTS = "restarts"
+    SEEN = "seen"
 
 
 def audit_message(record: AuditRecord) -> dict[str, Any]:
@@ -23,15 +26,33 @@ def audit_message(record: AuditRecord) -> dict[str, Any]:
 
 
 def counters_message(worker: int, counters: Counters) -> dict[str, Any]:
-    """All totals of worker `worker`, sent each second; the process id tells its lives apart."""
-    return {
-        "kind": Kind.COUNTERS.value,
-        "worker": worker,
-        "pid": os.getpid(),
-        **counters.snapshot(),
-    }
+    """All totals of worker `worker`, sent each second."""
+    return {"kind": Kind.COUNTERS.value, "worker": worker, **counters.snapshot()}
+
+
+def log_message(worker: int, event: str, **fields: str) -> dict[str, Any]:
+    """A line for the log, which the control process writes, as workers never wait for a disk."""
+    texts = {name: bounded(value) for name, value in fields.items()}
+    return {"kind": Kind.LOG.value, "worker": worker, "event": event, **texts}
 
 
 def restarts_message(restarts: Mapping[str, int]) -> dict[str, Any]:
     """How often each process was started again, by its name; sent at every start of one."""
     return {"kind": Kind.RESTARTS.value, "restarts": dict(restarts)}
+
+
+def seen_message(
+    certificate: ClientCertificate, *, issuer_id: str, mailbox_key: str, at: datetime
+) -> dict[str, Any]:
+    """A certificate that was just let in for a mailbox; `issuer_id` is the authority record's."""
+    return {
+        "kind": Kind.SEEN.value,
+        "issuer_id": issuer_id,
+        "serial": f"{certificate.serial_number:x}",
+        "mailbox_key": mailbox_key,
+        "subject": bounded(certificate.subject),
+        "fingerprint": certificate.fingerprint.hex(),
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+        "at": at.isoformat(),
+    }

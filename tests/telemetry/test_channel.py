@@ -1,5 +1,6 @@
 """The channel keeps whole messages in order, and says when it cannot take one."""
 
+import asyncio
 import socket
 from typing import Any
 
@@ -99,6 +100,33 @@ async def test_garbage_is_passed_over_and_counted(garbage: bytes) -> None:
     assert await _all_of(receiver) == [{"n": 1}]
     assert receiver.malformed == 1
     receiver.close()
+
+
+async def test_a_flood_leaves_time_for_others() -> None:
+    """The control process answers its health check while audit records pour in."""
+    receiver, sender = _ends()
+    while sender.send({}):
+        pass
+    turns: list[str] = []
+    asyncio.get_running_loop().call_soon(turns.append, "another")
+    async for _ in receiver:
+        turns.append("message")
+        if len(turns) > 250:
+            break
+    assert "another" in turns
+    receiver.close()
+    sender.close()
+
+
+def test_what_waits_can_be_read_without_a_loop() -> None:
+    """At the end the control process takes what is there, and does not wait for more."""
+    receiver, sender = _ends()
+    sender.send({"n": 1})
+    sender.send({"n": 2})
+    assert list(receiver.pending()) == [{"n": 1}, {"n": 2}]
+    assert list(receiver.pending()) == []
+    receiver.close()
+    sender.close()
 
 
 def test_sending_to_nobody_is_refused() -> None:
