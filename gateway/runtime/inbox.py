@@ -1,0 +1,84 @@
+"""What the control process does with each message of the telemetry channel."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from gateway.admin.reports import Reports
+from gateway.store.certificates import SeenCertificate
+from gateway.telemetry.audit import AuditRecord
+from gateway.telemetry.messages import Kind
+
+_log = structlog.get_logger()
+
+
+class Inbox:
+    """Sends each message where it belongs; one that is not ours is logged and forgotten.
+
+    `audit` and `seen` take what is to be stored.
+    """
+
+    def __init__(
+        self,
+        *,
+        reports: Reports,
+        audit: Callable[[AuditRecord], None],
+        seen: Callable[[SeenCertificate], None],
+    ) -> None:
+        self._audit = audit
+        self._seen = seen
+        self._receivers: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+            Kind.AUDIT.value: self._receive_audit,
+            Kind.COUNTERS.value: reports.receive_counters,
+            Kind.LOG.value: _receive_log,
+            Kind.RESTARTS.value: reports.receive_restarts,
+            Kind.SEEN.value: self._receive_seen,
+        }
+
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Take one message."""
+        receive = self._receivers.get(str(message.get("kind")), _refuse)
+        try:
+            receive(message)
+        except ValueError as error:
+            _log.warning("channel.unreadable", detail=str(error)[:500])
+
+    def _receive_audit(self, message: Mapping[str, Any]) -> None:
+        record = AuditRecord.from_json(message)
+        write = _log.info if record.decision == "allow" else _log.warning
+        write(f"request.{'allowed' if record.decision == 'allow' else 'denied'}", **_known(record))
+        self._audit(record)
+
+    def _receive_seen(self, message: Mapping[str, Any]) -> None:
+        try:
+            at = datetime.fromisoformat(message["at"])
+            seen = SeenCertificate(
+                issuer_id=str(message["issuer_id"]),
+                serial_number=int(message["serial"], 16),
+                mailbox_key=str(message["mailbox_key"]),
+                subject=str(message["subject"]),
+                fingerprint=str(message["fingerprint"]),
+                not_before=datetime.fromisoformat(message["not_before"]),
+                not_after=datetime.fromisoformat(message["not_after"]),
+                first_seen=at,
+                last_seen=at,
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a seen certificate: {error!r}") from error
+        self._seen(seen)
+
+
+def _refuse(message: Mapping[str, Any]) -> None:
+    raise ValueError(f"a message of kind {message.get('kind')!r}")
+
+
+def _receive_log(message: Mapping[str, Any]) -> None:
+    fields = {name: value for name, value in message.items() if name not in {"kind", "event"}}
+    _log.info(str(message.get("event")), **fields)
+
+
+def _known(record: AuditRecord) -> dict[str, Any]:
+    """The fields of `record` that say something."""
+    return {name: value for name, value in record.to_json().items() if value and name != "decision"}
