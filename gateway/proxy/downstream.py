@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from enum import Enum
+from typing import cast
 
 from gateway.proxy.dialogue import Dialogue
 from gateway.proxy.services import Services
@@ -61,9 +62,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The device has connected."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is expected")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base class
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"
         self._enter(_Phase.HANDSHAKE, self._services.handshake_timeout_seconds)
@@ -155,9 +154,7 @@ class Downstream(asyncio.Protocol):
         if self._phase is _Phase.HALF_CLOSED:
             transport.close()
             return
-        self.hold(False)
-        transport.write_eof()
-        self._enter(_Phase.LINGER, _LINGER_SECONDS)
+        self._linger()
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -170,8 +167,7 @@ class Downstream(asyncio.Protocol):
         self._send_raw(tls.output())
         if tls.failure is not None:
             services.observer.handshake(tls.failure, self._address)
-            if self._transport is not None:
-                self._transport.close()
+            self._linger()
             return None
         if not tls.established:
             return None
@@ -182,6 +178,13 @@ class Downstream(asyncio.Protocol):
         )
         self._phase = _Phase.IDLE
         return dialogue
+
+    def _linger(self) -> None:
+        """Send no more, and read until the device closes: a reset would overtake what was sent."""
+        self._enter(_Phase.LINGER, _LINGER_SECONDS)
+        if self._transport is not None:
+            self.hold(False)
+            self._transport.write_eof()
 
     def _half_closed(self) -> None:
         if self._dialogue is not None and self._dialogue.waits_for_answer:

@@ -5,7 +5,7 @@ import ssl
 import time
 from collections import deque
 from ipaddress import ip_address
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from gateway.config import Upstream
@@ -53,9 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is expected")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base class
         self._pool.made(self)
 
     def data_received(self, data: bytes) -> None:
