@@ -54,6 +54,13 @@ class CrlFacts:
         """A CRL with a BaseCRLNumber is a delta, whatever else it says."""
         return CrlKind.BASE if self.base_crl_number is None else CrlKind.DELTA
 
+    @property
+    def text(self) -> str:
+        """Which CRL it is, for people."""
+        kind = "CRL" if self.kind is CrlKind.BASE else "delta CRL"
+        number = "without a number" if self.crl_number is None else f"number {self.crl_number}"
+        return f"{kind} {number} of {self.this_update.isoformat()}"
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedCrl:
@@ -188,7 +195,7 @@ def _require_issuer(parts: CrlParts, authority: Authority, extensions: CrlExtens
 def _require_current(
     parts: CrlParts, now: datetime, clock_skew: timedelta
 ) -> tuple[datetime, datetime]:
-    """The CRL's thisUpdate and nextUpdate, between which `now` must lie (RFC 5280 section 5.1.2)."""
+    """Both times of the CRL, between which `now` must lie (RFC 5280 section 5.1.2)."""
     this_update = parts.header.last_update_utc
     next_update = parts.header.next_update_utc
     if next_update is None:

@@ -4,10 +4,8 @@ Decides GOOD, REVOKED or UNKNOWN from accepted CRLs and the time; is not told ho
 Whatever is missing, stale or does not fit is UNKNOWN: nothing here assumes that all is well.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from gateway.core.authority import Authority
@@ -17,8 +15,6 @@ from gateway.core.crl_entries import CrlReason, RevokedEntry
 from gateway.core.crl_names import canonical_name
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.errors import CrlError
-
-_Answer = Callable[[str], RevocationStatus]
 
 
 class CrlInForce(Protocol):
@@ -49,26 +45,39 @@ def revocation_status(
 
     A delta CRL that is configured must be there and valid, beside a valid base (Entra's rule).
     """
-    unknown: _Answer = partial(
-        RevocationStatus, RevocationState.UNKNOWN, authority.id, certificate.serial_number
-    )
+    deciding = _deciding(authority, certificate, crls, now)
+    if isinstance(deciding, str):
+        return RevocationStatus(
+            RevocationState.UNKNOWN, authority.id, certificate.serial_number, deciding
+        )
+    return _judge(certificate, deciding)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """The CRLs to ask, the newest first, and when they cease to decide."""
+
+    crls: tuple[CrlInForce, ...]
+    next_update: datetime
+
+
+def _deciding(
+    authority: Authority, certificate: ClientCertificate, crls: CrlPair, now: datetime
+) -> _Deciding | str:
+    name = authority.trusted_issuer
     if authority.crl_distribution_point is None:
-        return unknown(f"{authority.trusted_issuer} has no CRL distribution point")
+        return f"{name} has no CRL distribution point"
     if not _same_name(certificate.issuer, authority.subject):
-        return unknown(f"{authority.trusted_issuer} did not issue the certificate")
+        return f"{name} did not issue the certificate"
     base = _usable(crls.base, "CRL", now)
     if isinstance(base, str):
-        return unknown(f"{authority.trusted_issuer}: {base}")
+        return f"{name}: {base}"
     if authority.delta_crl_distribution_point is None:
-        return _judge(authority, certificate, (base,), base.accepted.facts.next_update)
+        return _Deciding((base,), base.accepted.facts.next_update)
     delta = _usable(crls.delta, "delta CRL", now)
     if isinstance(delta, str):
-        return unknown(f"{authority.trusted_issuer}: {delta}")
-    combined = _combine(base, delta)
-    if isinstance(combined, str):
-        return unknown(f"{authority.trusted_issuer}: {combined}")
-    end = min(base.accepted.facts.next_update, delta.accepted.facts.next_update)
-    return _judge(authority, certificate, combined, end)
+        return f"{name}: {delta}"
+    return _combine(base, delta)
 
 
 def _same_name(one: bytes, other: bytes) -> bool:
@@ -86,50 +95,44 @@ def _usable(crl: CrlInForce | str | None, what: str, now: datetime) -> CrlInForc
     return crl
 
 
-def _combine(base: CrlInForce, delta: CrlInForce) -> tuple[CrlInForce, ...] | str:
-    """The CRLs to ask, the newest first (RFC 5280 section 5.2.4), or why they do not combine."""
+def _combine(base: CrlInForce, delta: CrlInForce) -> _Deciding | str:
+    """Base and delta together (RFC 5280 section 5.2.4), or why they do not combine."""
     number = base.accepted.facts.crl_number
     changes = delta.accepted.facts
+    end = min(base.accepted.facts.next_update, changes.next_update)
     if number is None or changes.crl_number is None or changes.base_crl_number is None:
         return "the base CRL has no CRL number, so that no delta CRL goes with it"
     if number >= changes.crl_number:
-        return (base,)
+        return _Deciding((base,), end)
     if number < changes.base_crl_number:
         return (
             f"the delta CRL says what changed since CRL number {changes.base_crl_number}, "
             f"but the base CRL in force has number {number}"
         )
-    return delta, base
+    return _Deciding((delta, base), end)
 
 
-def _judge(
-    authority: Authority,
-    certificate: ClientCertificate,
-    crls: tuple[CrlInForce, ...],
-    next_update: datetime,
-) -> RevocationStatus:
-    """The first of `crls` that lists the certificate decides; `this_update` is the newest one's."""
-    newest = crls[0].accepted
-    found = (crl.find(certificate.serial_number) for crl in crls)
+def _judge(certificate: ClientCertificate, deciding: _Deciding) -> RevocationStatus:
+    """The first CRL that lists the certificate decides; the newest one's thisUpdate counts."""
+    newest = deciding.crls[0].accepted
+    found = (crl.find(certificate.serial_number) for crl in deciding.crls)
     entry = next((one for one in found if one is not None), None)
     revoked = entry is not None and entry.reason is not CrlReason.REMOVE_FROM_CRL
     return RevocationStatus(
         RevocationState.REVOKED if revoked else RevocationState.GOOD,
-        authority.id,
+        newest.facts.issuer_id,
         certificate.serial_number,
         _detail(newest.facts, entry),
         this_update=newest.facts.this_update,
-        next_update=next_update,
+        next_update=deciding.next_update,
         accepted_at=newest.accepted_at,
     )
 
 
 def _detail(facts: CrlFacts, entry: RevokedEntry | None) -> str:
-    number = "without a number" if facts.crl_number is None else f"number {facts.crl_number}"
-    crl = f"CRL {number} of {facts.this_update.isoformat()}"
     if entry is None:
-        return f"not revoked by {crl}"
+        return f"not revoked by {facts.text}"
     if entry.reason is CrlReason.REMOVE_FROM_CRL:
-        return f"taken off the list by {crl}"
+        return f"taken off the list by {facts.text}"
     reason = "without a reason" if entry.reason is None else f"for {entry.reason.text}"
-    return f"revoked at {entry.revocation_date.isoformat()} {reason} by {crl}"
+    return f"revoked at {entry.revocation_date.isoformat()} {reason} by {facts.text}"

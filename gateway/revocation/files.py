@@ -11,12 +11,14 @@ def replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
     Raises OSError, and then leaves `path` as it was.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(parts)
             file.flush()
+            # CRLs are public, and who runs the command line may be another user than the gateway.
+            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:

@@ -2,8 +2,8 @@
 
     magic, length of the header and its CRC-32 | header, JSON | tables
 
-The header says which CRL it is, where each table lies, and the length and CRC-32 of them all. A file
-that does not fit its header is refused, whole. Names are `AUTHORITY-ID.base.index` and
+The header says which CRL it is, where each table lies, and the length and CRC-32 of them all. A
+file that does not fit its header is refused, whole. Names are `AUTHORITY-ID.base.index` and
 `AUTHORITY-ID.delta.index`.
 """
 
@@ -70,7 +70,9 @@ class IndexFile:
         records = mapped[_PREFIX.size + length :]
         if len(records) != header["size"] or zlib.crc32(records) != header["checksum"]:
             raise CrlError("its tables are not those of its header")
-        return cls(_accepted(header), bytes.fromhex(header["issuer"]), _tables(header, records))
+        return cls(
+            accepted_from_json(header), bytes.fromhex(header["issuer"]), _tables(header, records)
+        )
 
     def find(self, serial_number: int) -> RevokedEntry | None:
         """What the CRL says of the CA's certificate `serial_number`; None if it is not listed."""
@@ -117,7 +119,8 @@ def accepted_to_json(accepted: AcceptedCrl) -> dict[str, Any]:
     }
 
 
-def _accepted(header: dict[str, Any]) -> AcceptedCrl:
+def accepted_from_json(header: dict[str, Any]) -> AcceptedCrl:
+    """What `accepted_to_json` made; raises KeyError, ValueError or TypeError if it is not."""
     publish = header["next_publish"]
     facts = CrlFacts(
         issuer_id=header["issuer_id"],
