@@ -17,7 +17,7 @@ def fold(text: str) -> str:
     Directories compare UPNs and addresses without regard to case. Only ASCII is folded: wider
     folding makes one name of two (KELVIN SIGN becomes k), and two mailboxes must never become one.
     """
-    return text.translate(_ASCII_LOWER)
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,192 @@
+"""Snapshots, and following the changes of others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.authority import Authority, AuthorityType
+from gateway.core.mailbox import Mailbox
+from gateway.errors import StateError
+from gateway.store.follow import Follower
+from gateway.store.snapshot import Snapshot
+from gateway.store.store import Store, open_store
+from tests.helpers import Pki
+
+ALICE = Mailbox("Alice@x.test", "a@x.test", ("aa@x.test",))
+
+
+@pytest.fixture
+def follower(store: Store) -> Iterator[Follower]:
+    """A follower in a process of its own, as far as the store can tell."""
+    with open_store(store.database.path.parent) as own:
+        following = Follower(own)
+        yield following
+        following.close()
+
+
+def news(follower: Follower) -> Snapshot:
+    """What the follower must have found."""
+    snapshot = follower.poll()
+    assert snapshot is not None
+    return snapshot
+
+
+class TestSnapshot:
+    """`Snapshot`."""
+
+    def test_finds_mailboxes_in_any_case(self, store: Store) -> None:
+        """UPN and addresses are looked up folded, each in its own place."""
+        store.mailboxes.add(ALICE)
+        snapshot = store.snapshot()
+        assert snapshot.find_by_upn("ALICE@X.TEST") == ALICE
+        assert snapshot.find_by_address("AA@x.test") == ALICE
+        assert snapshot.find_by_address("A@X.test") == ALICE
+        assert snapshot.find_by_address("alice@x.test") is None
+        assert snapshot.find_by_upn("aa@x.test") is None
+        assert (snapshot.mailbox_count, snapshot.change_id) == (1, 1)
+
+    def test_an_old_snapshot_does_not_change(self, store: Store, follower: Follower) -> None:
+        """What a decision holds stays as it was when the store moves on."""
+        store.mailboxes.add(ALICE)
+        old = news(follower)
+        store.mailboxes.set(ALICE.upn, primary_address="new@x.test")
+        news(follower)
+        assert old.find_by_address("a@x.test") == ALICE
+        assert old.find_by_address("new@x.test") is None
+
+
+class TestPoll:
+    """`Follower.poll`."""
+
+    def test_the_first_poll_gives_the_state(self, follower: Follower) -> None:
+        """Also of an empty store; the second gives nothing."""
+        assert news(follower).change_id == 0
+        assert follower.poll() is None
+
+    def test_sees_each_kind_of_change(self, store: Store, follower: Follower, pki: Pki) -> None:
+        """Authorities, mailboxes, token-valid-from and blocks arrive with their change id."""
+        news(follower)
+        der = pki.root.certificate.public_bytes(Encoding.DER)
+        root = Authority.from_der(
+            der, authority_type=AuthorityType.ROOT, crl_distribution_point=None
+        )
+        store.authorities.add(root)
+        assert news(follower).authorities == {root.id: root}
+        store.mailboxes.add(ALICE)
+        assert news(follower).find_by_upn(ALICE.upn) == ALICE
+        revoked = store.valid_from.revoke(ALICE.upn)
+        assert news(follower).token_valid_from(ALICE.key) == revoked
+        store.certificates.block(root.id, 7)
+        assert news(follower).is_blocked(root.id, 7)
+        store.mailboxes.remove(ALICE.upn)
+        last = news(follower)
+        assert last.find_by_address("aa@x.test") is None
+        assert last.change_id == store.change_id() == 5
+
+    def test_sees_writes_of_its_own_process(self, follower: Follower, store: Store) -> None:
+        """A write through the same store object is a change like any other."""
+        own = Follower(store)
+        news(own)
+        store.mailboxes.add(ALICE)
+        assert news(own).mailbox_count == 1
+        own.close()
+
+    def test_audit_is_no_news(self, store: Store, follower: Follower) -> None:
+        """A commit that decides nothing gives no snapshot."""
+        news(follower)
+        store.audit.append([{"n": 1}])
+        assert follower.poll() is None
+
+    def test_many_changes_are_read_whole(self, store: Store, follower: Follower) -> None:
+        """An import of more mailboxes than are read singly arrives as well."""
+        news(follower)
+        store.mailboxes.import_all([Mailbox(f"u{number}@x.test") for number in range(600)])
+        assert news(follower).mailbox_count == 600
+
+    def test_a_store_that_vanished_is_an_error_until_it_is_back(
+        self, store: Store, follower: Follower, tmp_path: Path
+    ) -> None:
+        """The file's name is in the error; a poll after its return is well again."""
+        store.mailboxes.add(ALICE)
+        news(follower)
+        store.close()
+        path = store.database.path
+        path.rename(tmp_path / "away")
+        for _ in range(2):
+            with pytest.raises(StateError, match=r"store\.db cannot be read"):
+                follower.poll()
+        (tmp_path / "away").rename(path)
+        follower.poll()
+        store.valid_from.revoke(ALICE.upn)
+        assert news(follower).token_valid_from(ALICE.key) is not None
+
+    def test_another_file_in_its_place_is_read_whole(
+        self, store: Store, follower: Follower, tmp_path: Path
+    ) -> None:
+        """A restored store with the same change id does not pass for the old one."""
+        store.mailboxes.add(ALICE)
+        news(follower)
+        with open_store(tmp_path / "other") as other:
+            other.mailboxes.add(Mailbox("bob@x.test"))
+        store.close()
+        for leftover in ("store.db-wal", "store.db-shm"):
+            store.database.path.with_name(leftover).unlink()
+        (tmp_path / "other" / "store.db").replace(store.database.path)
+        snapshot = news(follower)
+        assert snapshot.change_id == 1
+        assert snapshot.find_by_upn(ALICE.upn) is None
+        assert snapshot.find_by_upn("bob@x.test") is not None
+
+    def test_a_damaged_store_is_an_error(self, store: Store, follower: Follower) -> None:
+        """A table that is gone makes the poll fail, and the next as well."""
+        news(follower)
+        with store.database.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE changes")
+        for _ in range(2):
+            with pytest.raises(StateError, match="cannot be read: no such table"):
+                follower.poll()
+
+
+LETTERS = st.sampled_from("abcd")
+Step = tuple[str, str, set[str], bool]
+STEP: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.just("write"), LETTERS, st.sets(LETTERS), st.booleans()),
+    st.tuples(st.just("remove"), LETTERS, st.builds(set[str]), st.just(value=False)),
+)
+
+
+class TestAdvance:
+    """`Snapshot.advance`."""
+
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(batches=st.lists(st.lists(STEP, max_size=4), max_size=4))
+    def test_step_by_step_is_what_a_whole_read_gives(
+        self,
+        store: Store,
+        follower: Follower,
+        batches: list[list[Step]],
+    ) -> None:
+        """Whatever happens to mailboxes and their addresses, following equals reading anew."""
+        for steps in batches:
+            for verb, name, addresses, enabled in steps:
+                _apply(store, verb, name, addresses, enabled=enabled)
+            followed, whole = follower.poll(), store.snapshot()
+            assert followed is None or followed == whole
+
+
+def _apply(store: Store, verb: str, name: str, addresses: set[str], *, enabled: bool) -> None:
+    upn = f"{name}@x.test"
+    known = {mailbox.upn for mailbox in store.mailboxes.list()}
+    if verb == "remove":
+        if upn in known:
+            store.mailboxes.remove(upn)
+        return
+    proxies = tuple(f"{address}@y.test" for address in sorted(addresses))
+    owners = store.mailboxes.list()
+    takes = [m for m in owners if m.upn != upn and set(m.addresses) & set(proxies)]
+    moved = [Mailbox(m.upn, None, tuple(a for a in m.addresses if a not in proxies)) for m in takes]
+    store.mailboxes.import_all([*moved, Mailbox(upn, None, proxies, enabled=enabled)])
