@@ -1,0 +1,93 @@
+"""What `check` finds in the store: is it whole, who is trusted, what do their CRLs say."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gateway.cli.findings import Finding, Findings, fail, ok, warn
+from gateway.config import Config
+from gateway.core.authority import Authority
+from gateway.errors import StateError
+from gateway.revocation.engine import RevocationEngine, SourceReport
+from gateway.runtime.folders import crl_directory
+from gateway.store.sqlite import FILE_NAME
+from gateway.store.store import Store, open_store
+from gateway.tls.context import root_count
+
+_MOST_SKEW: Final = timedelta(seconds=1)
+_SHORT: Final = timedelta(hours=6)
+
+
+def check_store(config: Config) -> Findings:
+    """The store, its clock, what is in it, and the CRLs of its CAs; makes none where none is."""
+    directory = config.state.directory
+    if not (directory / FILE_NAME).exists():
+        detail = f"{directory} has no store yet; `eas-gateway ca add` makes one"
+        return [fail("state.directory", detail)]
+    try:
+        with open_store(directory) as store:
+            store.require_integrity()
+            authorities = store.authorities.list()
+            findings = [ok("state.directory", f"the store in {directory} is whole")]
+            findings += [_clock(store), _mailboxes(store), _roots(authorities)]
+    except StateError as error:
+        return [fail("state.directory", str(error))]
+    return [*findings, *_crls(config, authorities)]
+
+
+def _clock(store: Store) -> Finding:
+    skew = abs(store.database.now() - datetime.now(UTC))
+    if skew > _MOST_SKEW:
+        seconds = skew.total_seconds()
+        detail = f"this machine and the store are {seconds:.1f} s apart; let both follow NTP"
+        return fail("clock", detail)
+    return ok("clock", "this machine and the store agree on the time")
+
+
+def _mailboxes(store: Store) -> Finding:
+    count = store.snapshot().mailbox_count
+    if not count:
+        detail = "there is none, so every phone is refused; `eas-gateway user add` or `user import`"
+        return warn("mailboxes", detail)
+    return ok("mailboxes", f"{count} known")
+
+
+def _roots(authorities: Sequence[Authority]) -> Finding:
+    roots = root_count(authorities)
+    if not roots:
+        detail = "no root is known; `eas-gateway ca add --type root --cert FILE --crl URL`"
+        return fail("authorities", detail)
+    return ok("authorities", f"{roots} root and {len(authorities) - roots} intermediate CAs")
+
+
+def _crls(config: Config, authorities: Iterable[Authority]) -> Iterable[Finding]:
+    now = datetime.now(UTC)
+    try:
+        engine = RevocationEngine(crl_directory(config.state), config.revocation)
+    except OSError as error:
+        yield fail("revocation", f"{crl_directory(config.state)}: {error}")
+        return
+    for authority in authorities:
+        subject = f"authority.{authority.id}"
+        if authority.not_after < now:
+            yield fail(subject, f"{authority.trusted_issuer} expired at {authority.not_after}")
+        sources = engine.report(authority).sources
+        if not sources:
+            detail = f"{authority.trusted_issuer} has no CRL URL, so all it issued is refused"
+            yield warn(subject, f"{detail}; `eas-gateway ca set {authority.id} --crl URL`")
+        for source in sources:
+            yield _crl(f"{subject}.{source.kind.value}", source, now)
+
+
+def _crl(subject: str, source: SourceReport, now: datetime) -> Finding:
+    last = source.last_fetch.detail if source.last_fetch else "it was never asked for"
+    if source.accepted is None:
+        return fail(subject, f"no CRL: {last}; `eas-gateway ca refresh` tries now")
+    until = source.accepted.facts.next_update
+    if until <= now:
+        return fail(subject, f"the CRL expired at {until.isoformat()}: {last}")
+    if source.last_fetch is not None and not source.last_fetch.ok:
+        return warn(subject, f"the CRL is good until {until.isoformat()}, but: {last}")
+    if until - now < _SHORT and until - now < (until - source.accepted.facts.this_update) / 4:
+        return warn(subject, f"the CRL expires soon, at {until.isoformat()}, and no newer is there")
+    return ok(subject, f"{source.entries} entries, good until {until.isoformat()}")
