@@ -70,6 +70,12 @@ class State(Section):
     """`[state]`: where the gateway keeps what it must not lose."""
 
     directory: FilePath = Path("state")
+    max_staleness_seconds: Seconds = 300
+
+    @property
+    def crl_directory(self) -> Path:
+        """Where accepted CRLs and their indexes are kept."""
+        return self.directory / "crl"
 
 
 class Identity(Section):

@@ -62,6 +62,7 @@ class Dialogue:
         "_full",
         "_head",
         "_host",
+        "_last",
         "_parser",
         "_route",
         "_server_name",
@@ -104,6 +105,7 @@ class Dialogue:
         self._advancing = False
         self._full = False
         self._ended = False
+        self._last = False
 
     @property
     def waits_for_answer(self) -> bool:
@@ -152,6 +154,20 @@ class Dialogue:
             self._count_held(-1)
             exchange.abort()
 
+    def drain(self) -> None:
+        """End after the answer that is owed, or now if none is.
+
+        A Ping that waits is given up: it may wait for an hour, and the device asks again.
+        """
+        exchange = self._exchange
+        waits = exchange is not None and not exchange.answer_begun
+        if waits and self._route is not None and self._route.command == "Ping":
+            self.gone()
+            exchange = None
+        if exchange is None:
+            self._end()
+        self._last = True
+
     def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the device reads too slowly."""
         if self._exchange is not None:
@@ -179,7 +195,7 @@ class Dialogue:
         counters.observe_latency(latency)
         self._count(status)
         self._count_held(-1)
-        if not keep:
+        if self._last or not keep:
             self._end()
         elif not self._advancing:
             self._advance()

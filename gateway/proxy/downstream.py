@@ -156,6 +156,13 @@ class Downstream(asyncio.Protocol):
             return
         self._linger()
 
+    def drain(self) -> None:
+        """End the connection as soon as no answer is owed on it."""
+        if self._dialogue is None:
+            self.abort()
+        else:
+            self._dialogue.drain()
+
     def abort(self) -> None:
         """Cut the connection."""
         if self._transport is not None:

@@ -2,10 +2,17 @@
 
 from datetime import UTC, datetime
 
+from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Deny
 from gateway.telemetry.audit import AuditRecord, new_reference
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import ALLOW, Counters
+from gateway.telemetry.messages import (
+    audit_message,
+    counters_message,
+    log_message,
+    seen_message,
+)
 from gateway.tls.session import HandshakeFailure
 
 
@@ -32,19 +39,25 @@ class Observer:
         """Record a newly made verdict that allows; those from the cache are only counted."""
         self._record("allow", "", "", about)
 
+    def seen(self, certificate: ClientCertificate, *, issuer_id: str, mailbox_key: str) -> None:
+        """Tell that a certificate was let in for a mailbox."""
+        self._sender.send(
+            seen_message(
+                certificate, issuer_id=issuer_id, mailbox_key=mailbox_key, at=datetime.now(UTC)
+            )
+        )
+
     def allowed(self) -> None:
         """Count an allowed request."""
         self.counters.decisions[ALLOW] += 1
 
     def log(self, event: str, address: str, **fields: str) -> None:
         """One log line, written by the control process."""
-        message = {"kind": "log", "event": event, "client_address": address, **fields}
-        self._sender.send(message | {"worker": self._worker})
+        self._sender.send(log_message(self._worker, event, client_address=address, **fields))
 
     def flush(self) -> None:
         """Send all totals as of now."""
-        message = {"kind": "counters", "worker": self._worker}
-        self._sender.send(message | self.counters.snapshot())
+        self._sender.send(counters_message(self._worker, self.counters))
 
     def _record(self, decision: str, reason: str, detail: str, about: dict[str, str]) -> str:
         reference = new_reference()
@@ -57,6 +70,6 @@ class Observer:
             worker=self._worker,
             **about,
         )
-        if not self._sender.send({"kind": "audit", **record.to_json()}):
+        if not self._sender.send(audit_message(record)):
             self.counters.audit_dropped += 1
         return reference

@@ -79,6 +79,11 @@ class Verdicts:
         if isinstance(verdict, Allow):
             self._until = verdict.expires_at.timestamp()
             self._services.observer.verdict(**self.about(route))
+            self._services.observer.seen(
+                identity.certificate,
+                issuer_id=judge.issuer_id(identity),
+                mailbox_key=verdict.mailbox.key,
+            )
         else:
             self._until = _FOR_EVER
 

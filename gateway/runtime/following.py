@@ -1,0 +1,60 @@
+"""What a worker decides by, followed as it changes: the store and the CRL indexes."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from gateway.config import State as Settings
+from gateway.revocation.view import RevocationView
+from gateway.store.follow import Follower
+from gateway.store.snapshot import Snapshot
+from gateway.store.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The store and the CRLs at one moment."""
+
+    snapshot: Snapshot
+    revocation: RevocationView
+
+
+class Following:
+    """Looks for news in one thread of its own, so that looks never overlap nor hold up a loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the store; raises StateError."""
+        self._crl_directory = settings.crl_directory
+        self._store = open_store(settings.directory)
+        self._follower = Follower(self._store)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="follow")
+        self._known: Known | None = None
+
+    async def poll(self) -> Known | None:
+        """What is known now, or None if it is what the last poll gave; raises StateError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._look)
+
+    async def close(self) -> None:
+        """Look no more."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _look(self) -> Known | None:
+        old = self._known
+        snapshot = self._follower.poll()
+        if old is not None and snapshot is None and old.revocation.is_current:
+            return None
+        previous = None if old is None else old.revocation
+        revocation = RevocationView.load(self._crl_directory, previous)
+        if snapshot is None:
+            if old is None:
+                raise AssertionError("the first poll gives a snapshot")
+            snapshot = old.snapshot
+        self._known = Known(snapshot, revocation)
+        return self._known
+
+    def _close(self) -> None:
+        self._follower.close()
+        self._store.close()
