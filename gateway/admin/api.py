@@ -1,12 +1,12 @@
 """The HTTP application for operations: metrics, and whether the gateway lives and can serve."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-Missing = Callable[[], Awaitable[Sequence[str]]]
+Missing = Callable[[], Sequence[str]]
 """Gives a sentence for each thing that the gateway lacks to serve; none when it can."""
 
 
@@ -21,7 +21,7 @@ def create_application(*, registry: CollectorRegistry, missing: Missing) -> web.
         return web.json_response({"alive": True})
 
     async def readyz(_request: web.Request) -> web.Response:
-        lacks = list(await missing())
+        lacks = list(missing())
         status = 503 if lacks else 200
         return web.json_response({"ready": not lacks, "missing": lacks}, status=status)
 

@@ -1,0 +1,166 @@
+"""The control process: all that may wait for a disk or the network.
+
+It fetches CRLs, writes the audit trail and the log lines of the workers, tidies the store, and
+answers operations on the admin listener. No phone waits for it: it may die and come back.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from gateway.admin.api import create_application
+from gateway.admin.metrics import GatewayCollector
+from gateway.admin.reports import FRESH_SECONDS, Reports
+from gateway.config import Config, load
+from gateway.core.authority import AuthorityType
+from gateway.errors import GatewayError
+from gateway.revocation.engine import RevocationEngine
+from gateway.revocation.schedule import RefreshSchedule
+from gateway.runtime.batch_writer import BatchWriter
+from gateway.runtime.crl_facts import CrlWatch
+from gateway.runtime.folders import crl_directory
+from gateway.runtime.housekeeping import keep_house
+from gateway.runtime.inbox import Inbox
+from gateway.runtime.process import ProcessArguments, watch_lifeline
+from gateway.runtime.store_watch import StoreWatch
+from gateway.store.certificates import SeenCertificate
+from gateway.store.store import Store, open_store
+from gateway.tasks import Tasks
+from gateway.telemetry.audit import AuditRecord
+from gateway.telemetry.channel import Receiver
+from gateway.telemetry.logs import configure_logging
+
+_log = structlog.get_logger()
+
+_LAST_ROUNDS: Final = 1000
+"""Of reading the channel at the end, should somebody still write into it."""
+
+
+class Control:
+    """The parts of the control process, joined; `store` and `engine` stay the caller's."""
+
+    def __init__(
+        self, arguments: ProcessArguments, config: Config, store: Store, engine: RevocationEngine
+    ) -> None:
+        self._arguments = arguments
+        self._stop = asyncio.Event()
+        self._tasks = Tasks()
+        self._writing = Tasks()
+        self._store = store
+        self._audit: BatchWriter[AuditRecord] = BatchWriter("audit records", self._append)
+        self._seen: BatchWriter[SeenCertificate] = BatchWriter(
+            "seen certificates", store.certificates.record_seen
+        )
+        self._reports = Reports(workers=arguments.workers, clock=time.monotonic)
+        self._inbox = Inbox(reports=self._reports, audit=self._audit.add, seen=self._seen.add)
+        self._receiver = Receiver(arguments.channel_fd)
+        self._watch = StoreWatch(store)
+        self._crls = CrlWatch(engine, lambda: self._watch.authorities)
+        self._schedule = RefreshSchedule(
+            engine,
+            config.revocation,
+            lambda: self._watch.authorities,
+            refreshed=self._crls.refreshed,
+        )
+
+    async def run(self) -> None:
+        """Work until SIGTERM, or until the supervisor is gone; then store what was received."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        watch_lifeline(self._arguments.lifeline_fd, self._stop.set)
+        await self._watch.look()
+        writing = [
+            self._writing.spawn(self._audit.run(), name="write audit records"),
+            self._writing.spawn(self._seen.run(), name="write seen certificates"),
+        ]
+        self._tasks.spawn(self._receive(), name="receive")
+        self._tasks.spawn(self._watch.run(revoked=self._schedule.request), name="watch the store")
+        self._tasks.spawn(self._schedule.run(), name="refresh CRLs")
+        self._tasks.spawn(self._crls.run(), name="watch CRLs")
+        self._tasks.spawn(keep_house(self._store), name="keep house")
+        runner = await self._listen()
+        _log.info("control.started", authorities=len(self._watch.authorities))
+        await self._stop.wait()
+        await self._tasks.close()
+        self._receive_rest()
+        self._audit.close()
+        self._seen.close()
+        await asyncio.gather(*writing)
+        await runner.cleanup()
+        _log.info("control.ended")
+
+    def missing(self) -> Sequence[str]:
+        """What the gateway lacks to serve, a sentence each."""
+        lacks = [
+            f"worker {number} has not reported for {FRESH_SECONDS:g} s"
+            for number in self._reports.silent()
+        ]
+        if self._watch.failure is not None:
+            lacks.append(self._watch.failure)
+        elif not any(a.authority_type is AuthorityType.ROOT for a in self._watch.authorities):
+            lacks.append("no root CA is known")
+        return lacks
+
+    async def _receive(self) -> None:
+        async for message in self._receiver:
+            self._inbox.receive(message)
+
+    def _receive_rest(self) -> None:
+        for _ in range(_LAST_ROUNDS):
+            messages = list(self._receiver.pending())
+            for message in messages:
+                self._inbox.receive(message)
+            if not messages:
+                return
+
+    def _append(self, records: Sequence[AuditRecord]) -> None:
+        self._store.audit.append([record.to_json() for record in records])
+
+    async def _listen(self) -> web.AppRunner:
+        registry = CollectorRegistry()
+        registry.register(
+            GatewayCollector(
+                reports=self._reports,
+                crls=lambda: self._crls.facts,
+                dropped=lambda: self._audit.dropped,
+                clock=lambda: datetime.now(UTC),
+            )
+        )
+        application = create_application(registry=registry, missing=self.missing)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.SockSite(runner, socket.socket(fileno=self._arguments.listen_fd)).start()
+        return runner
+
+
+async def _run(arguments: ProcessArguments, config: Config) -> None:
+    with open_store(config.state.directory) as store:
+        engine = RevocationEngine(crl_directory(config.state), config.revocation)
+        await Control(arguments, config, store, engine).run()
+
+
+def main() -> int:
+    """Run the control process that the command line describes; 1 if it cannot run."""
+    arguments = ProcessArguments.from_argv()
+    try:
+        config = load(arguments.config)
+        configure_logging(config.log, process=arguments.name)
+        asyncio.run(_run(arguments, config))
+    except (GatewayError, OSError) as error:
+        _log.error("control.failed", detail=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

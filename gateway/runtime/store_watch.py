@@ -1,0 +1,68 @@
+"""What the control process knows of the store: who is trusted, and whether somebody was revoked."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+
+from gateway.core.authority import Authority
+from gateway.errors import StateError
+from gateway.store.database import latest_change
+from gateway.store.schema import ChangeKind, changes
+from gateway.store.store import Store
+
+_log = structlog.get_logger()
+
+POLL_SECONDS: Final = 0.5
+
+
+class StoreWatch:
+    """Looks at `store` in a thread, again and again.
+
+    Attributes:
+        authorities: the records as of the last look that succeeded.
+        failure: why the last look failed, one sentence; None if it did not.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.authorities: Sequence[Authority] = ()
+        self.failure: str | None = "the store has not been read yet"
+        self._store = store
+        self._change_id: int | None = None
+
+    async def run(self, *, revoked: Callable[[], None]) -> None:
+        """Look until cancelled, and call `revoked` when a token-valid-from was set or cleared.
+
+        It keeps a phone out until a CRL is newer than it, so that the next CRL is wanted at once.
+        """
+        while True:
+            if await self.look():
+                revoked()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def look(self) -> bool:
+        """`authorities` and `failure` are as of now; True if a token-valid-from changed since."""
+        try:
+            changed = await asyncio.to_thread(self._read)
+        except StateError as error:
+            if self.failure != str(error):
+                _log.error("store.unreadable", detail=str(error))
+            self.failure = str(error)
+            return False
+        self.failure = None
+        return changed
+
+    def _read(self) -> bool:
+        before = self._change_id
+        with self._store.database.reading() as connection:
+            now = latest_change(connection)
+            since = select(changes.c.id).where(
+                changes.c.id > (now if before is None else before),
+                changes.c.kind == ChangeKind.TOKEN_VALID_FROM.value,
+            )
+            changed = connection.execute(since.limit(1)).first() is not None
+        self.authorities = self._store.authorities.list()
+        self._change_id = now
+        return changed
