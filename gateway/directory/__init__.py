@@ -1,1 +1,1 @@
-"""Where mailboxes come from."""
+"""Where mailboxes come from: files now; each source gives values and knows nothing of the store."""
