@@ -8,9 +8,20 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.core.certificate import subject_key_id
 from gateway.errors import CertificateError
+
+_KEY_ID_LIMIT = 64  # octets: SHA-512 is the longest hash that CAs make one of (RFC 7093)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class AuthorityType(IntEnum):
@@ -62,10 +73,11 @@ class Authority:
         try:
             certificate = x509.load_der_x509_certificate(der)
             _require_authority(certificate, authority_type)
-        except (ValueError, TypeError, x509.DuplicateExtension) as error:
+            key_id = _record_id(certificate)
+        except _UNREADABLE as error:
             raise CertificateError(f"the CA certificate cannot be read: {error}") from error
         return cls(
-            id=subject_key_id(certificate).hex(),
+            id=key_id,
             authority_type=authority_type,
             certificate=der,
             crl_distribution_point=crl_distribution_point,
@@ -76,6 +88,17 @@ class Authority:
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
         )
+
+
+def _record_id(certificate: x509.Certificate) -> str:
+    """The SKI in hexadecimal; it names files, so that it must be there and not be long."""
+    key_id = subject_key_id(certificate)
+    if not 0 < len(key_id) <= _KEY_ID_LIMIT:
+        raise CertificateError(
+            f"{certificate.subject.rfc4514_string()} cannot be a record: its subject key "
+            f"identifier has {len(key_id)} octets; 1 to {_KEY_ID_LIMIT} are read"
+        )
+    return key_id.hex()
 
 
 def _require_authority(certificate: x509.Certificate, authority_type: AuthorityType) -> None:

@@ -20,6 +20,7 @@ SEQUENCE = 0x30
 SET = 0x31
 
 _LONG_FORM = 0x80
+_MORE = 0x80  # set in each octet of an arc but the last
 _LONGEST_LENGTH = 4  # octets; more than any download limit allows
 _MULTI_BYTE_TAG = 0x1F
 
@@ -106,6 +107,27 @@ def integer(content: bytes, what: str) -> bytes:
     ):
         raise CrlError(f"the CRL is not DER: {what} is not the shortest form of its INTEGER")
     return content
+
+
+def object_identifier(encoded: bytes) -> bytes:
+    """`encoded` itself if it is an OBJECT IDENTIFIER (X.690 section 8.19); raises CrlError."""
+    content = encoded[2:]
+    begins = (content[:1], *(content[i + 1 : i + 2] for i, o in enumerate(content) if o < _MORE))
+    if not content or content[-1] >= _MORE or b"\x80" in begins:
+        raise CrlError(f"the CRL is not DER: {encoded.hex()} is no object identifier")
+    return encoded
+
+
+def dotted(identifier: bytes) -> str:
+    """The encoded OBJECT IDENTIFIER `identifier` in dotted decimal."""
+    arcs, value = [], 0
+    for octet in identifier[2:]:
+        value = value << 7 | octet & 0x7F
+        if octet < _MORE:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 
 
 def shortest_integer(value: int) -> bytes:

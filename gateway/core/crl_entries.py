@@ -163,12 +163,12 @@ def encode_date(tag: int, text: bytes) -> bytes:
     elif tag != der.GENERALIZED_TIME or len(digits) != 2 * DATE_WIDTH:
         digits = b""
     if text[-1:] != b"Z" or not digits.isdigit():
-        raise CrlError("a revocation date of the CRL is no UTCTime or GeneralizedTime of RFC 5280")
+        raise CrlError("a date in the CRL is no UTCTime or GeneralizedTime of RFC 5280")
     try:
         date = bytes.fromhex(digits.decode())
         decode_date(date)
     except ValueError as error:
-        raise CrlError(f"a revocation date of the CRL is no time: {text!r}") from error
+        raise CrlError(f"a date in the CRL is no time: {text!r}") from error
     return date
 
 

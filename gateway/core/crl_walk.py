@@ -24,6 +24,7 @@ from gateway.core.crl_entries import (
 from gateway.errors import CrlError
 
 REASON_CODE = bytes.fromhex("0603551d15")  # 2.5.29.21
+INVALIDITY_DATE = bytes.fromhex("0603551d18")  # 2.5.29.24
 CERTIFICATE_ISSUER = bytes.fromhex("0603551d1d")  # 2.5.29.29
 _REASONS = frozenset(CrlReason)
 _SHORT = range(0x80)
@@ -176,10 +177,12 @@ def _entry_reason(entry: bytes, extensions: der.Value) -> int:
             reason = _reason_code(value)
         elif identifier == CERTIFICATE_ISSUER:
             raise CrlError("an entry names a certificate issuer, but this is no indirect CRL")
+        elif identifier == INVALIDITY_DATE:
+            _require_time(value)
         elif critical:
             raise CrlError(
                 f"an entry of the CRL has a critical extension that is not implemented: "
-                f"{dotted(identifier)}"
+                f"{der.dotted(identifier)}"
             )
     if not seen:
         raise CrlError("an entry of the CRL has an empty list of extensions")
@@ -190,13 +193,22 @@ def entry_extension(entry: bytes, extension: der.Value) -> tuple[bytes, bool, by
     """The OID (encoded), the criticality and the value of one Extension; raises CrlError."""
     if extension.tag != der.SEQUENCE:
         raise CrlError("an entry of the CRL has an extension that is none")
-    identifier, *rest = der.children(entry, extension.start, extension.stop)
-    critical = bool(rest) and rest[0].tag == der.BOOLEAN
-    if critical and rest.pop(0).content(entry) != b"\xff":
+    fields = list(der.children(entry, extension.start, extension.stop))
+    critical = [field.tag for field in fields[1:2]] == [der.BOOLEAN]
+    if critical and fields.pop(1).content(entry) != b"\xff":
         raise CrlError("an entry of the CRL has an extension whose criticality is not DER")
-    if identifier.tag != der.OBJECT_IDENTIFIER or len(rest) != 1 or rest[0].tag != der.OCTET_STRING:
+    if [field.tag for field in fields] != [der.OBJECT_IDENTIFIER, der.OCTET_STRING]:
         raise CrlError("an entry of the CRL has an extension that is none")
-    return identifier.encoded(entry), critical, rest[0].content(entry)
+    identifier, value = fields
+    return der.object_identifier(identifier.encoded(entry)), critical, value.content(entry)
+
+
+def _require_time(value: bytes) -> None:
+    """InvalidityDate (RFC 5280 section 5.3.2) decides nothing, but must be one."""
+    time = der.expect(value, 0, len(value), der.GENERALIZED_TIME, "an invalidity date")
+    encode_date(time.tag, time.content(value))
+    if time.stop != len(value):
+        raise CrlError("an invalidity date of the CRL is followed by something else")
 
 
 def _reason_code(value: bytes) -> int:
@@ -204,15 +216,3 @@ def _reason_code(value: bytes) -> int:
     if reason not in _REASONS:
         raise CrlError(f"an entry of the CRL has a reason code that there is not: {value.hex()}")
     return reason
-
-
-def dotted(identifier: bytes) -> str:
-    """The encoded OBJECT IDENTIFIER `identifier` in dotted decimal."""
-    arcs, value = [], 0
-    for octet in identifier[2:]:
-        value = value << 7 | octet & 0x7F
-        if octet < len(_SHORT):
-            arcs.append(value)
-            value = 0
-    first = min(arcs[0] // 40, 2) if arcs else 0
-    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:]))) if arcs else "(empty)"

@@ -57,6 +57,7 @@ class Facts:
         session: of the connection.
         reauthentication: how a sign-in after token-valid-from is judged.
         user: the User that the request names; None where it names none.
+        handshake: what only a TLS handshake looks at and would refuse; empty where one succeeded.
     """
 
     certificate: ClientCertificate
@@ -70,6 +71,7 @@ class Facts:
     session: Session
     reauthentication: Reauthentication
     user: str | None = None
+    handshake: "tuple[Deny, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,31 +142,42 @@ def _expiry(facts: Facts) -> datetime:
     return min(moments)
 
 
-def _chain(facts: Facts, now: datetime) -> str | Deny:
-    if facts.chain_denial is not None:
-        return facts.chain_denial
-    if now > facts.chain_not_after:
-        return Deny(Reason.OUTSIDE_VALIDITY, "a CA certificate of the chain has expired")
-    return "the chain ends at a configured root"
+def _in_handshake(facts: Facts, reason: Reason) -> Deny | None:
+    return next((denial for denial in facts.handshake if denial.reason is reason), None)
+
+
+def _chain(facts: Facts, _now: datetime) -> str | Deny:
+    return facts.chain_denial or "the chain ends at a configured root"
 
 
 def _validity(facts: Facts, now: datetime) -> str | Deny:
     begins, ends = facts.certificate.not_before, facts.certificate.not_after
-    if begins <= now <= ends:
-        return f"valid until {ends.isoformat()}"
-    return Deny(
-        Reason.OUTSIDE_VALIDITY,
-        f"valid from {begins.isoformat()} to {ends.isoformat()}, and it is {now.isoformat()}",
-    )
+    if not begins <= now <= ends:
+        return Deny(
+            Reason.OUTSIDE_VALIDITY,
+            f"valid from {begins.isoformat()} to {ends.isoformat()}, and it is {now.isoformat()}",
+        )
+    if now > facts.chain_not_after:
+        return Deny(Reason.OUTSIDE_VALIDITY, "a CA certificate of the chain has expired")
+    return _in_handshake(facts, Reason.OUTSIDE_VALIDITY) or f"valid until {ends.isoformat()}"
 
 
 def _key_usage(facts: Facts, _now: datetime) -> str | Deny:
-    if facts.certificate.may_authenticate and not facts.certificate.is_authority:
-        return "may be used for client authentication"
-    return Deny(
-        Reason.NOT_CLIENT_AUTH,
-        "the key usage or extended key usage does not allow client authentication",
-    )
+    certificate = facts.certificate
+    if certificate.is_authority:
+        return Deny(Reason.NOT_CLIENT_AUTH, "it is the certificate of a CA, not of a device")
+    if not certificate.may_authenticate:
+        return Deny(
+            Reason.NOT_CLIENT_AUTH,
+            "the key usage or extended key usage does not allow client authentication",
+        )
+    denial = _in_handshake(facts, Reason.NOT_CLIENT_AUTH)
+    return denial or "may be used for client authentication"
+
+
+def _key_strength(facts: Facts, _now: datetime) -> str | Deny:
+    denial = _in_handshake(facts, Reason.WEAK_KEY)
+    return denial or "no key or signature of the chain is too weak"
 
 
 def _san(facts: Facts, _now: datetime) -> str | Deny:
@@ -260,6 +273,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("chain", _chain),
     ("validity", _validity),
     ("key usage", _key_usage),
+    ("key strength", _key_strength),
     ("san", _san),
     ("block", _blocked),
     ("revocation", _revoked),

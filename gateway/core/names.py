@@ -48,7 +48,9 @@ def _refuse_odd_characters(value: str, kind: str) -> None:
         raise CertificateError(
             f"the SAN {kind} has {len(value)} characters; 1 to {_LIMIT} are read"
         )
-    if any(character < " " or character == "\x7f" for character in value):
-        raise CertificateError(f"the SAN {kind} {value!r} has a control character")
+    if not value.isprintable():
+        raise CertificateError(
+            f"the SAN {kind} {value!r} has a control character or one that cannot be seen"
+        )
     if value != value.strip():
         raise CertificateError(f"the SAN {kind} {value!r} begins or ends with white space")
