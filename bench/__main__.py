@@ -38,12 +38,31 @@ def _names(known: dict[str, object], option: str, text: str) -> list[str]:
 @click.command(context_settings={"show_default": True})
 @click.option("--only", default=",".join(PEERS), help="Servers, in the order of their turns.")
 @click.option("--scenario", default=",".join(SCENARIOS), help="What to measure.")
-@click.option("--rounds", default=5, help="Rounds that count; one more warms up.")
-@click.option("--requests", default=20_000, help="Requests of one server in one round.")
-@click.option("--handshakes", default=2_000, help="Handshakes of one server in one round.")
+@click.option(
+    "--rounds", default=5, type=click.IntRange(1), help="Rounds that count; one more warms up."
+)
+@click.option(
+    "--requests",
+    default=20_000,
+    type=click.IntRange(1),
+    help="Requests of one server in one round.",
+)
+@click.option(
+    "--handshakes",
+    default=2_000,
+    type=click.IntRange(1),
+    help="Handshakes of one server in one round.",
+)
 @click.option("--held", default=2_000, type=click.IntRange(1, 4000), help="Pings held at once.")
-@click.option("--connections", default=20, help="Connections at once, but for held Pings.")
-@click.option("--revoked", default=100, help="Entries in the issuing CA's CRL.")
+@click.option(
+    "--connections",
+    default=20,
+    type=click.IntRange(1),
+    help="Connections at once, but for held Pings.",
+)
+@click.option(
+    "--revoked", default=100, type=click.IntRange(0), help="Entries in the issuing CA's CRL."
+)
 @click.option(
     "--results", type=click.Path(path_type=Path), default=Path(__file__).parent / "results"
 )

@@ -66,7 +66,10 @@ class Plan:
     def order(self, scenario: Scenario, given: peers.Surroundings, port: int) -> Order:
         """The load of one round."""
         operations = {"requests": self.requests, "handshakes": self.handshakes, "held": self.held}
-        connections = self.held if scenario.what == "held" else self.connections
+        count = operations[scenario.what]
+        if scenario.per_second:
+            count = max(1, count // 4)  # slow by intention: a quarter tells as much
+        connections = self.held if scenario.what == "held" else min(self.connections, count)
         return Order(
             what=scenario.what,
             port=port,
@@ -74,7 +77,7 @@ class Plan:
             device=str(given.pki.device),
             tls=scenario.tls,
             connections=connections,
-            operations=operations[scenario.what] // connections * connections,
+            operations=count // connections * connections,
             per_second=scenario.per_second,
         )
 
