@@ -1,6 +1,7 @@
 """The CRLs as operations watch them, looked at off the event loop."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -39,12 +40,13 @@ class CrlWatch:
         """Look until cancelled."""
         while True:
             self._wake.clear()
-            authorities = self._authorities()
-            self.facts = await asyncio.to_thread(self._read, authorities)
-            try:
+            await self.look()
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
-            except TimeoutError:
-                continue
+
+    async def look(self) -> None:
+        """`facts` are as of now."""
+        self.facts = await asyncio.to_thread(self._read, self._authorities())
 
     def _read(self, authorities: Sequence[Authority]) -> Sequence[CrlFacts]:
         return [

@@ -1,0 +1,75 @@
+"""Control sees new authorities and new revocations, and a store that cannot be read."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.core.authority import Authority
+from gateway.core.mailbox import Mailbox
+from gateway.runtime import store_watch
+from gateway.runtime.store_watch import StoreWatch
+from gateway.store.sqlite import FILE_NAME
+from gateway.store.store import Store
+from gateway.tasks import Tasks
+
+
+async def test_authorities_are_those_of_the_store(store: Store, root: Authority) -> None:
+    """A CA that was just added is seen with the next look."""
+    watch = StoreWatch(store)
+    assert watch.failure == "the store has not been read yet"
+    await watch.look()
+    assert not watch.failure
+    assert not watch.authorities
+    store.authorities.add(root)
+    await watch.look()
+    assert list(watch.authorities) == [root]
+
+
+async def test_only_a_new_token_valid_from_counts_as_one(store: Store, root: Authority) -> None:
+    """Neither an old one nor another change asks for all CRLs at once."""
+    store.mailboxes.add(Mailbox(upn="alice@example.test"))
+    store.valid_from.revoke("alice@example.test")
+    watch = StoreWatch(store)
+    assert not await watch.look()
+    store.authorities.add(root)
+    assert not await watch.look()
+    store.valid_from.revoke("alice@example.test")
+    assert await watch.look()
+    assert not await watch.look()
+
+
+async def test_a_revocation_is_told_while_it_runs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedule is asked to refresh now."""
+    monkeypatch.setattr(store_watch, "POLL_SECONDS", 0.01)
+    store.mailboxes.add(Mailbox(upn="alice@example.test"))
+    watch, tasks, told = StoreWatch(store), Tasks(), asyncio.Event()
+    await watch.look()
+    tasks.spawn(watch.run(revoked=told.set), name="watch")
+    await asyncio.to_thread(store.valid_from.revoke, "alice@example.test")
+    await asyncio.wait_for(told.wait(), 5)
+    await tasks.close()
+
+
+async def test_a_store_that_cannot_be_read_is_a_sentence_and_one_log_line(
+    store: Store, root: Authority, state_directory: Path
+) -> None:
+    """What was known stays known, and the log is not flooded."""
+    store.authorities.add(root)
+    watch = StoreWatch(store)
+    await watch.look()
+    store.database.forget_connections()
+    (state_directory / FILE_NAME).rename(state_directory / "away")
+    with capture_logs() as logs:
+        await watch.look()
+        await watch.look()
+    assert [line["event"] for line in logs] == ["store.unreadable"]
+    assert watch.failure is not None
+    assert str(state_directory / FILE_NAME) in watch.failure
+    assert list(watch.authorities) == [root]
+    (state_directory / "away").rename(state_directory / FILE_NAME)
+    await watch.look()
+    assert watch.failure is None
