@@ -1,10 +1,12 @@
 """config.toml: every key, its type and its default; all problems are found in one pass."""
 
 import tomllib
+from collections.abc import Callable, Mapping
 from enum import Enum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,6 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from gateway.core.binding import UsernameBinding
 from gateway.core.decision import Reauthentication
@@ -28,24 +31,33 @@ _FOLDER = "folder"  # validation context: what relative paths are relative to
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
     folder: Path = (info.context or {}).get(_FOLDER, Path())
-    return folder / path.expanduser()
+    try:
+        return folder / path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path} begins with the home of a user who is not known") from error
 
 
 def _address(text: str) -> str:
-    ip_address(text)
+    try:
+        ip_address(text)
+    except ValueError as error:
+        raise ValueError("write an IPv4 or IPv6 address, such as 0.0.0.0 or ::") from error
     return text
 
 
-FilePath = Annotated[Path, AfterValidator(_beside_the_file)]
+# TOML has types, and "443" is no number: every section is strict. Paths, enumerations and tuples
+# are what TOML lacks, so these alone are made of its texts and arrays.
+_FROM_TOML = Field(strict=False)
+FilePath = Annotated[Path, _FROM_TOML, AfterValidator(_beside_the_file)]
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
     """Base of all tables: an unknown key is an error, and nothing changes after loading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, strict=True)
 
 
 class Listen(Section):
@@ -81,7 +93,7 @@ class State(Section):
 class Identity(Section):
     """`[identity]`: which certificate fields name the mailbox, in order."""
 
-    username_bindings: tuple[UsernameBinding, ...] = (
+    username_bindings: Annotated[tuple[Annotated[UsernameBinding, _FROM_TOML], ...], _FROM_TOML] = (
         UsernameBinding.PRINCIPAL_NAME,
         UsernameBinding.RFC822_NAME,
     )
@@ -97,11 +109,11 @@ class Identity(Section):
 class Revocation(Section):
     """`[revocation]`: how CRLs are fetched and when a sign-in counts as new."""
 
-    crl_refresh_seconds: Annotated[float, Field(ge=10, le=86400)] = 300
+    crl_refresh_seconds: Annotated[float, Field(ge=10, le=86400, allow_inf_nan=False)] = 300
     download_limit_bytes: Annotated[int, Field(ge=1024)] = 20 * 1024 * 1024
     download_timeout_seconds: Seconds = 10
-    clock_skew_seconds: Annotated[float, Field(ge=0, le=600)] = 60
-    reauthentication: Reauthentication = Reauthentication.FRESH_CRL
+    clock_skew_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 60
+    reauthentication: Annotated[Reauthentication, _FROM_TOML] = Reauthentication.FRESH_CRL
 
 
 class Limits(Section):
@@ -112,7 +124,7 @@ class Limits(Section):
     body_bytes: Annotated[int, Field(ge=1024)] = 100 * 1024 * 1024
     header_timeout_seconds: Seconds = 30
     body_timeout_seconds: Seconds = 120
-    idle_timeout_seconds: Annotated[float, Field(ge=1, le=86400)] = 3900
+    idle_timeout_seconds: Annotated[float, Field(ge=1, le=86400, allow_inf_nan=False)] = 3900
     connections: Annotated[int, Field(ge=1)] = 16000
 
 
@@ -134,7 +146,7 @@ class Log(Section):
     """`[log]`: what goes to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: LogFormat = LogFormat.JSON
+    format: Annotated[LogFormat, _FROM_TOML] = LogFormat.JSON
 
 
 class Upstream(Section):
@@ -148,7 +160,7 @@ class Upstream(Section):
     keep_alive: bool = True
     connections: Annotated[int, Field(ge=1)] = 8000
     connect_timeout_seconds: Seconds = 5
-    response_timeout_seconds: Annotated[float, Field(ge=60, le=86400)] = 3900
+    response_timeout_seconds: Annotated[float, Field(ge=60, le=86400, allow_inf_nan=False)] = 3900
     ca_file: FilePath | None = None
     credentials: Literal["header", "basic"] = "header"
     header: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")] = "X-Remote-User"
@@ -158,12 +170,18 @@ class Upstream(Section):
     @field_validator("url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("write http://HOST[:PORT] or https://HOST[:PORT]")
-        if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+        form = "write http://HOST[:PORT] or https://HOST[:PORT]"
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{form}: {error}") from error
+        if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+            raise ValueError(form)
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise ValueError(f"{form}, without blanks and in ASCII (xn--...)")
+        if parts.path not in {"", "/"} or "?" in value or "#" in value or "@" in value:
             raise ValueError("write no path, query or user here; the path has a key of its own")
-        parts.port  # noqa: B018 (raises ValueError for a port that is none)
         return value
 
     @field_validator("path")
@@ -192,7 +210,7 @@ class Config(Section):
     limits: Limits = Limits()
     admin: Admin = Admin()
     log: Log = Log()
-    upstream: tuple[Upstream, ...] = ()
+    upstream: Annotated[tuple[Upstream, ...], _FROM_TOML] = ()
 
     @field_validator("upstream")
     @classmethod
@@ -205,17 +223,19 @@ class Config(Section):
 def load(path: Path | None) -> Config:
     """The configuration in `path`, or in ./config.toml if there is one, or the defaults.
 
-    Relative paths in the file are relative to its folder. Raises ConfigError with every problem,
-    one a line, each with its key.
+    Relative paths, those of the defaults too, are relative to the folder of the file. Raises
+    ConfigError with every problem, one a line, each with its key.
     """
     if path is None:
         if not DEFAULT_PATH.exists():
             return Config()
         path = DEFAULT_PATH
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        text = path.read_text(encoding="utf-8-sig")  # Notepad begins a file with a BOM
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8, which TOML has to be: {error}") from error
     return parse(text, folder=path.parent, name=str(path))
 
 
@@ -225,10 +245,12 @@ def parse(text: str, *, folder: Path, name: str) -> Config:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from error
+    # A default is made here rather than in the class, where `folder` is not known.
+    absent: dict[str, object] = {key: {} for key in Config.model_fields if key != "upstream"}
     try:
-        return Config.model_validate(values, context={_FOLDER: folder})
+        return Config.model_validate(absent | values, context={_FOLDER: folder})
     except ValidationError as error:
-        problems = [f"{name}: {_key(p['loc'])}: {p['msg']}" for p in error.errors()]
+        problems = [f"{name}: {_key(p['loc'])}: {_words(p)}" for p in error.errors()]
         raise ConfigError("\n".join(problems)) from error
 
 
@@ -237,3 +259,32 @@ def _key(location: tuple[int | str, ...]) -> str:
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text or "(the whole file)"
+
+
+def _words(problem: ErrorDetails) -> str:
+    """What is wrong, in words for somebody who writes TOML; pydantic's where there are none."""
+    words = _WORDS.get(problem["type"])
+    return problem["msg"] if words is None else words(problem.get("ctx", {}))
+
+
+_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
+    {
+        "extra_forbidden": lambda _: "unknown key",
+        "missing": lambda _: "this key has to be there",
+        "model_type": lambda _: "write a table of keys",
+        "tuple_type": lambda _: "write an array",
+        "string_type": lambda _: 'write a text, in "quotes"',
+        "path_type": lambda _: 'write a path, in "quotes"',
+        "int_type": lambda _: "write a whole number, without quotes",
+        "float_type": lambda _: "write a number, without quotes",
+        "finite_number": lambda _: "write a finite number",
+        "bool_type": lambda _: "write true or false, without quotes",
+        "enum": lambda context: f"write {context['expected']}",
+        "literal_error": lambda context: f"write {context['expected']}",
+        "greater_than": lambda context: f"must be more than {context['gt']:.15g}",
+        "greater_than_equal": lambda context: f"must be at least {context['ge']:.15g}",
+        "less_than_equal": lambda context: f"must be at most {context['le']:.15g}",
+        "string_pattern_mismatch": lambda context: f"does not match {context['pattern']}",
+        "value_error": lambda context: str(context["error"]),
+    }
+)
