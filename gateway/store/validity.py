@@ -1,6 +1,6 @@
 """Token-valid-from of mailboxes, by Entra's rule: a coming time is asked for, now is stored."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, Delete, delete, insert, select
@@ -55,6 +55,11 @@ class ValidFrom:
         key = fold(upn)
         with self._database.reading() as connection:
             return load_valid_from(connection, {key}).get(key)
+
+    def all(self) -> Mapping[str, TokenValidFrom]:
+        """What is stored, by mailbox key."""
+        with self._database.reading() as connection:
+            return load_valid_from(connection)
 
     def _store_now(self, connection: Connection, upn: str) -> TokenValidFrom:
         _require_mailbox(connection, upn)

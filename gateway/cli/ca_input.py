@@ -1,0 +1,50 @@
+"""What an administrator gives `ca`: certificate files and CRL URLs."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.errors import CertificateError
+
+_PEM_MARK = b"-----BEGIN"
+
+
+class HttpUrl(click.ParamType[str]):
+    """An http or https URL with a host (Entra takes no LDAP and no file)."""
+
+    name = "URL"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The URL as it was written; a usage error if it is none."""
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not value.isascii() or not value.isprintable() or " " in value:
+            self.fail(
+                f"{value!r} is not a URL of the form http://HOST/PATH or https://", param, ctx
+            )
+        return value
+
+
+def read_one_certificate(path: Path) -> bytes:
+    """The DER of the only certificate in a DER or PEM file; raises CertificateError."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        if _PEM_MARK not in content:
+            return x509.load_der_x509_certificate(content).public_bytes(Encoding.DER)
+        found = x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise CertificateError(f"{path}: is no certificate in DER or PEM: {error}") from error
+    if len(found) != 1:
+        raise CertificateError(
+            f"{path}: holds {len(found)} certificates; give each CA a file of its own"
+        )
+    return found[0].public_bytes(Encoding.DER)
