@@ -130,7 +130,7 @@ def trace(facts: Facts, now: datetime) -> tuple[Step, ...]:
 
 
 def judge_user(mailbox: Mailbox, user: str | None) -> Deny | None:
-    """A denial if a request names a User that is not this mailbox; an absent User is no mismatch."""
+    """A denial if `user` is not this mailbox; a request that names no User is no mismatch."""
     if user is None or user_matches(user, mailbox):
         return None
     return Deny(Reason.USER_MISMATCH, f"the request names {user!r}, not {mailbox.upn}")
