@@ -26,8 +26,9 @@ def command(config_path: Path | None) -> int:
     """
     config = load(config_path)
     require(config)
+    listeners = Listeners.open(config)
     configure_logging(config.log, process="supervisor")
-    return 0 if asyncio.run(_supervise(config, config_path)) else 1
+    return 0 if asyncio.run(_supervise(listeners, config, config_path)) else 1
 
 
 def require(config: Config) -> None:
@@ -49,10 +50,10 @@ def _problem(check: Callable[[Config], None], config: Config) -> str | None:
     return None
 
 
-async def _supervise(config: Config, config_path: Path | None) -> bool:
+async def _supervise(listeners: Listeners, config: Config, config_path: Path | None) -> bool:
     path = config_path or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     plan = Plan(config=path.absolute() if path else None, workers=worker_count(config))
-    return await Supervisor(listeners=Listeners.open(config), plan=plan).run()
+    return await Supervisor(listeners=listeners, plan=plan).run()
 
 
 def _require_identity(config: Config) -> None:

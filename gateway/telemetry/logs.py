@@ -10,8 +10,8 @@ from structlog.typing import EventDict, Processor
 from gateway.config import Log, LogFormat
 
 
-def configure_logging(settings: Log, *, process: str, stream: TextIO = sys.stderr) -> None:
-    """From now on this process logs to `stream`, from structlog and from libraries alike.
+def configure_logging(settings: Log, *, process: str, stream: TextIO | None = None) -> None:
+    """From now on this process logs to `stream` (standard error), libraries included.
 
     Each line has `event` (dotted), `level`, `timestamp` (ISO 8601, UTC) and `process`, the name of
     this one, such as "worker-1".
@@ -21,6 +21,7 @@ def configure_logging(settings: Log, *, process: str, stream: TextIO = sys.stder
         event["process"] = process
         return event
 
+    stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,0 +1,142 @@
+"""`serve` says what it lacks before it listens, and else runs until it is told to end."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.cli.main import main
+from gateway.cli.serve import require
+from gateway.config import Config, Listen, Upstream
+from gateway.config import State as StateTable
+from gateway.core.authority import Authority, AuthorityType
+from gateway.errors import ConfigError
+from gateway.pki.folder import read_certificates
+from gateway.runtime import sockets
+from gateway.store.store import open_store
+from tests.helpers import Pki
+
+_SECONDS = 30
+
+
+@pytest.fixture
+def config(tmp_path: Path, pki: Pki) -> Config:
+    """All that a gateway needs, in `tmp_path`."""
+    state = StateTable(directory=tmp_path / "state")
+    der = read_certificates(pki.root_pem)[0].public_bytes(Encoding.DER)
+    with open_store(state.directory) as store:
+        store.authorities.add(
+            Authority.from_der(der, authority_type=AuthorityType.ROOT, crl_distribution_point=None)
+        )
+    return Config(
+        listen=Listen(certificate=pki.server.pem, private_key=pki.server.key),
+        state=state,
+        upstream=(Upstream(name="mail", url="http://127.0.0.1:9"),),
+    )
+
+
+def _file(path: Path, config: Config, *, listen: int = 0, admin: int = 0) -> str:
+    path.write_text(
+        f"""
+        [listen]
+        address = "127.0.0.1"
+        port = {listen}
+        workers = 2
+        certificate = "{config.listen.certificate}"
+        private_key = "{config.listen.private_key}"
+        [admin]
+        port = {admin}
+        [state]
+        directory = "{config.state.directory}"
+        [[upstream]]
+        name = "mail"
+        url = "http://127.0.0.1:9"
+        """,
+        encoding="utf-8",
+    )
+    return str(path)
+
+
+def test_a_gateway_that_has_all_lacks_nothing(config: Config) -> None:
+    """No problem is made up."""
+    require(config)
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    """An administrator repairs everything in one go."""
+    with pytest.raises(ConfigError) as raised:
+        require(Config(state=StateTable(directory=tmp_path / "state")))
+    certificate, upstream, root = str(raised.value).splitlines()
+    assert certificate.startswith("listen.certificate: certs/server.pem: ")
+    assert upstream.startswith("upstream: ")
+    assert "ca add --type root" in root
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(config: Config, tmp_path: Path) -> None:
+    """A file is in its way."""
+    (tmp_path / "file").touch()
+    state = StateTable(directory=tmp_path / "file" / "state")
+    with pytest.raises(ConfigError, match=r"state\.directory: .*cannot be written"):
+        require(config.model_copy(update={"state": state}))
+
+
+def test_a_key_of_another_certificate_is_named(config: Config, pki: Pki) -> None:
+    """No phone could finish a handshake."""
+    listen = config.listen.model_copy(update={"private_key": pki.alice.key})
+    with pytest.raises(ConfigError, match=r"listen\.private_key: .* is not the key of"):
+        require(config.model_copy(update={"listen": listen}))
+
+
+@pytest.mark.parametrize("table", ["listen", "admin"])
+def test_a_port_in_use_is_status_2(
+    config: Config, tmp_path: Path, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message names the key, and nothing was started."""
+    with sockets.listen("127.0.0.1", 0, backlog=1, section=table) as taken:
+        port = taken.getsockname()[1]
+        ports = {"listen": port} if table == "listen" else {"admin": port}
+        assert main(["serve", "-c", _file(tmp_path / "config.toml", config, **ports)]) == 2
+    assert f"change {table}.port" in capsys.readouterr().err
+
+
+async def test_it_serves_until_sigterm(config: Config, tmp_path: Path) -> None:
+    """Workers report, the gateway is ready, and the end is clean."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        admin = free.getsockname()[1]
+    path = _file(tmp_path / "config.toml", config, admin=admin)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "serve", "-c", path, stderr=PIPE
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(_SECONDS):
+            line = b"{}"
+            while json.loads(line).get("event") != "control.started":
+                line = await process.stderr.readline()
+                assert line, "it ended"
+            await _ready(admin)
+            process.send_signal(signal.SIGTERM)
+            rest = await process.stderr.read()
+            assert await process.wait() == 0
+        events = [json.loads(one)["event"] for one in rest.splitlines()]
+        assert events[-1] == "supervisor.ended"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _ready(port: int) -> None:
+    async with aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.1)
