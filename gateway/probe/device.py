@@ -56,6 +56,7 @@ class Device:
         key: PEM file of its private key.
         base64_query: say everything in the base64 query (MS-ASHTTP 2.2.1.1.1.1).
         timeout_seconds: for an answer to come whole; a Ping may take its heartbeat longer.
+        connections: how many were made so far.
     """
 
     url: str
@@ -69,6 +70,7 @@ class Device:
     base64_query: bool = False
     timeout_seconds: float = 30.0
     policy_key: int = field(default=0, init=False)
+    connections: int = field(default=0, init=False)
     _folder_key: str = field(default="0", init=False, repr=False)
     _sync_keys: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
@@ -87,8 +89,15 @@ class Device:
             tls = client_context(ca=self.ca, certificate=self.certificate, key=self.key)
         connector = aiohttp.TCPConnector(ssl=tls if tls is not None else True)
         agent = {"User-Agent": f"eas-gateway-probe/{__version__}"}
-        self._session = aiohttp.ClientSession(connector=connector, headers=agent)
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(self._count)
+        self._session = aiohttp.ClientSession(
+            connector=connector, headers=agent, trace_configs=[trace]
+        )
         return self
+
+    async def _count(self, *_: object) -> None:
+        self.connections += 1
 
     async def __aexit__(
         self,
