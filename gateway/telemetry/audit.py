@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
 
@@ -55,13 +55,21 @@ class AuditRecord:
     worker: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at", self.at.astimezone(UTC))
+        if self.at.tzinfo is not UTC:
+            object.__setattr__(self, "at", self.at.astimezone(UTC))
         for name in _TEXTS:
-            object.__setattr__(self, name, bounded(getattr(self, name)))
+            text = getattr(self, name)
+            if len(text) > LONGEST_FIELD or not text.isascii() or not text.isprintable():
+                object.__setattr__(self, name, bounded(text))
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON has it, `at` as ISO 8601."""
-        return asdict(self) | {"at": self.at.isoformat()}
+        values: dict[str, Any] = {name: getattr(self, name) for name in _TEXTS}
+        return values | {
+            "at": self.at.isoformat(),
+            "decision": self.decision,
+            "worker": self.worker,
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
