@@ -14,12 +14,8 @@ class SerialNumber(click.ParamType[int]):
 
     name = "SERIAL"
 
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number; a usage error if it is none."""
-        if isinstance(value, int):
-            return value
         number = parse_serial_number(value)
         if number is None:
             message = f"{value!r} is neither decimal nor hexadecimal (0x4af3, 4a:f3, 4AF3)"

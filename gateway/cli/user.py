@@ -44,11 +44,9 @@ class _Moment(click.ParamType[datetime]):
     name = "TIME"
 
     def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
         """The moment; a usage error if it is none or its zone is missing."""
-        if isinstance(value, datetime):
-            return value
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:

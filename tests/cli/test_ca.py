@@ -1,0 +1,253 @@
+"""`eas-gateway ca`."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.pki.authority import CertificateAuthority
+from tests.cli.state_commands import Commands, crl_of, serving
+from tests.helpers import Pki
+
+NOWHERE = "http://127.0.0.1:9/none.crl"  # the discard port: refused at once
+
+
+@pytest.fixture
+def commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """The commands, on an empty state folder."""
+    return Commands(tmp_path, capsys)
+
+
+def add_root(commands: Commands, pki: Pki, url: str = NOWHERE) -> str:
+    """The root is a record; returns its id."""
+    out, _ = commands.run("ca", "add", "--type", "root", "--cert", str(pki.root_pem), "--crl", url)
+    return out.split()[0]
+
+
+def add_both(commands: Commands, pki: Pki) -> tuple[str, str]:
+    """Root and issuing CA are records; returns their ids."""
+    root = add_root(commands, pki)
+    issuing = ("--type", "intermediate", "--cert", str(pki.issuing_pem), "--crl", NOWHERE)
+    return root, commands.run("ca", "add", *issuing)[0].split()[0]
+
+
+class TestAdd:
+    """`ca add`."""
+
+    def test_prints_the_key_identifier_first(self, commands: Commands, pki: Pki) -> None:
+        """The first line is the id alone, and with a CRL that comes there is nothing to say."""
+        with serving({"/root.crl": crl_of(pki.root)}) as url:
+            arguments = ("--type", "root", "--cert", str(pki.root_pem))
+            out = commands.out("ca", "add", *arguments, "--crl", f"{url}/root.crl")
+        assert out == pki.root.key_identifier.hex() + "\n"
+
+    def test_succeeds_without_a_crl_and_says_so(self, commands: Commands, pki: Pki) -> None:
+        """A URL that does not answer yet is no reason to refuse the record."""
+        arguments = ("--type", "root", "--cert", str(pki.root_pem), "--crl", NOWHERE)
+        out, err = commands.run("ca", "add", *arguments)
+        assert out == pki.root.key_identifier.hex() + "\n"
+        assert "without one its certificates are refused" in err
+        assert NOWHERE in err
+
+    def test_reads_der_and_every_option(self, commands: Commands, pki: Pki, tmp_path: Path) -> None:
+        """DER is taken like PEM; delta CRL and backdating are stored."""
+        der = tmp_path / "root.der"
+        der.write_bytes(pki.root.certificate.public_bytes(Encoding.DER))
+        delta = "https://127.0.0.1:9/delta.crl"
+        options = ("--crl", NOWHERE, "--delta-crl", delta, "--backdating", "600")
+        commands.run("ca", "add", "--type", "root", "--cert", str(der), *options)
+        (record,) = json.loads(commands.out("ca", "list", "--json"))
+        assert record["deltaCrlDistributionPoint"] == delta
+        assert record["backdatingSeconds"] == 600
+
+    def test_refuses_an_intermediate_before_its_root(self, commands: Commands, pki: Pki) -> None:
+        """The sentence says what to add first."""
+        arguments = ("--type", "intermediate", "--cert", str(pki.issuing_pem), "--crl", NOWHERE)
+        assert "add its root first" in commands.refusal("ca", "add", *arguments)
+
+    def test_refuses_an_expired_ca(self, commands: Commands, tmp_path: Path) -> None:
+        """The moment of expiry is named, and nothing is stored."""
+        past = datetime.now(UTC) - timedelta(days=1)
+        old = CertificateAuthority.root("Old", not_before=past - timedelta(days=9), not_after=past)
+        (tmp_path / "old.pem").write_bytes(old.certificate_pem)
+        arguments = ("--type", "root", "--cert", str(tmp_path / "old.pem"), "--crl", NOWHERE)
+        assert "CN=Old expired at" in commands.refusal("ca", "add", *arguments)
+        assert json.loads(commands.out("ca", "list", "--json")) == []
+
+    def test_refuses_a_device_certificate(self, commands: Commands, pki: Pki) -> None:
+        """What is no CA cannot be a record; the PEM file of a device has two certificates, too."""
+        arguments = ("--type", "root", "--cert", str(pki.alice.pem), "--crl", NOWHERE)
+        assert "holds 2 certificates" in commands.refusal("ca", "add", *arguments)
+        (commands.folder / "a.der").write_bytes(pki.alice.der)
+        arguments = ("--type", "root", "--cert", str(commands.folder / "a.der"), "--crl", NOWHERE)
+        assert "is not a CA certificate" in commands.refusal("ca", "add", *arguments)
+
+    @pytest.mark.parametrize("content", [b"", b"\x30\x00", b"-----BEGIN CERTIFICATE-----\n"])
+    def test_refuses_a_file_that_is_no_certificate(
+        self, commands: Commands, content: bytes
+    ) -> None:
+        """The file is named."""
+        file = commands.folder / "wrong.pem"
+        file.write_bytes(content)
+        error = commands.refusal(
+            "ca", "add", "--type", "root", "--cert", str(file), "--crl", NOWHERE
+        )
+        assert "wrong.pem: is no certificate in DER or PEM" in error
+
+    def test_refuses_a_file_that_is_not_there(self, commands: Commands) -> None:
+        """The file and the system's reason are named."""
+        arguments = ("--type", "root", "--cert", "/no/such.pem", "--crl", NOWHERE)
+        assert "/no/such.pem: cannot be read: No such file" in commands.refusal(
+            "ca", "add", *arguments
+        )
+
+    @pytest.mark.parametrize(
+        "url", ["ldap://x/y", "file:///etc/x", "http://", "x.crl", "http://a b/", "http://x:y/"]
+    )
+    def test_refuses_a_url_that_is_not_http(self, commands: Commands, pki: Pki, url: str) -> None:
+        """CRLs come by http or https only."""
+        arguments = ("--type", "root", "--cert", str(pki.root_pem), "--crl", url)
+        assert "is not a URL of the form" in commands.refusal("ca", "add", *arguments)
+
+
+class TestListAndShow:
+    """`ca list` and `ca show`."""
+
+    def test_json_has_the_names_of_entra(self, commands: Commands, pki: Pki) -> None:
+        """The record can be carried to Entra, and says what the CRL does here."""
+        crl = crl_of(pki.root)
+        with serving({"/root.crl": crl}) as url:
+            ski = add_root(commands, pki, f"{url}/root.crl")
+        (record,) = json.loads(commands.out("ca", "list", "--json"))
+        assert record["authorityType"] == 0
+        assert record["trustedIssuerSKI"] == ski
+        assert record["trustedIssuer"] == "CN=Development root"
+        assert record["crlDistributionPoint"] == f"{url}/root.crl"
+        assert record["deltaCrlDistributionPoint"] is None
+        der = base64.b64decode(record["trustedCertificate"])
+        assert x509.load_der_x509_certificate(der) == pki.root.certificate
+        base = record["revocation"]["base"]
+        assert (base["result"], base["entries"]) == ("ok", 0)
+        assert base["size"] == len(crl)
+        assert base["effectiveDate"] < base["nextUpdate"] == record["revocation"]["refusedFrom"]
+        assert record["revocation"]["delta"] is None
+        assert json.loads(commands.out("ca", "show", "--json", ski)) == record
+
+    def test_tables_name_each_ca(self, commands: Commands, pki: Pki) -> None:
+        """A line each, with the CRL's state; an id may be abbreviated."""
+        root, issuing = add_both(commands, pki)
+        lines = commands.out("ca", "list").splitlines()
+        assert [line.split()[:2] for line in lines[1:]] == [
+            [root, "root"],
+            [issuing, "intermediate"],
+        ]
+        assert "none: http://127.0.0.1:9/none.crl" in lines[1]
+        shown = commands.out("ca", "show", issuing[:8])
+        assert f"id             {issuing}\n" in shown
+        assert "subject        CN=Development issuing CA\n" in shown
+
+    def test_a_crl_in_force_is_described(self, commands: Commands, pki: Pki) -> None:
+        """Its entries, its size and until when it decides, in the table and for one CA."""
+        crl = crl_of(pki.root)
+        with serving({"/root.crl": crl}) as url:
+            ski = add_root(commands, pki, f"{url}/root.crl")
+        for out in (commands.out("ca", "list"), commands.out("ca", "show", ski)):
+            assert f", 0 entries, {len(crl)} bytes, in force until 2" in out
+
+    def test_an_unknown_id_is_refused(self, commands: Commands) -> None:
+        """The id is named."""
+        assert "begins with abcd" in commands.refusal("ca", "show", "abcd")
+
+
+class TestSet:
+    """`ca set`."""
+
+    def test_changes_what_is_given(self, commands: Commands, pki: Pki) -> None:
+        """A new URL is asked at once; the rest stays."""
+        ski = add_root(commands, pki)
+        with serving({"/new.crl": crl_of(pki.root)}) as url:
+            commands.out("ca", "set", ski[:8], "--crl", f"{url}/new.crl")
+        commands.out("ca", "set", ski, "--backdating", "60")
+        record = json.loads(commands.out("ca", "show", "--json", ski))
+        assert record["crlDistributionPoint"] == f"{url}/new.crl"
+        assert record["backdatingSeconds"] == 60
+        assert record["revocation"]["base"]["result"] == "ok"
+
+    def test_a_delta_url_comes_and_goes(self, commands: Commands, pki: Pki) -> None:
+        """--no-delta-crl removes it; both at once contradict each other."""
+        ski = add_root(commands, pki)
+        commands.run("ca", "set", ski, "--delta-crl", NOWHERE)
+        commands.run("ca", "set", ski, "--no-delta-crl")
+        record = json.loads(commands.out("ca", "show", "--json", ski))
+        assert record["deltaCrlDistributionPoint"] is None
+        both = ("--delta-crl", NOWHERE, "--no-delta-crl")
+        assert "contradict" in commands.refusal("ca", "set", ski, *both)
+
+    def test_nothing_to_set_is_a_usage_error(self, commands: Commands) -> None:
+        """The options are named."""
+        assert "say what to set: --crl" in commands.refusal("ca", "set", "ab")
+
+
+class TestRemove:
+    """`ca remove`."""
+
+    def test_a_crl_that_is_in_use_is_left(self, commands: Commands, pki: Pki) -> None:
+        """The record goes all the same, and what stays is said."""
+        ski = add_root(commands, pki)
+        folder = commands.folder / "state" / "crl"
+        (folder / f"{ski}.directory").mkdir()
+        _, err = commands.run("ca", "remove", ski)
+        assert f"its CRLs stay in {folder}: " in err
+        assert json.loads(commands.out("ca", "list", "--json")) == []
+
+    def test_the_record_and_its_crl_go(self, commands: Commands, pki: Pki) -> None:
+        """What it meant is said; nothing of the CA is kept."""
+        with serving({"/root.crl": crl_of(pki.root)}) as url:
+            ski = add_root(commands, pki, f"{url}/root.crl")
+        assert list((commands.folder / "state" / "crl").glob(f"{ski}*"))
+        out = commands.out("ca", "remove", ski[:8])
+        assert out == f"removed {ski} CN=Development root; its certificates are refused\n"
+        assert list((commands.folder / "state" / "crl").glob(f"{ski}*")) == []
+        assert json.loads(commands.out("ca", "list", "--json")) == []
+
+    def test_says_when_no_root_is_left(self, commands: Commands, pki: Pki) -> None:
+        """An intermediate alone leads nowhere."""
+        root, _ = add_both(commands, pki)
+        assert "no root is left" in commands.run("ca", "remove", root)[1]
+
+
+class TestRefresh:
+    """`ca refresh`."""
+
+    def test_one_line_a_ca_and_1_if_one_failed(self, commands: Commands, pki: Pki) -> None:
+        """The good one is fetched though the other fails."""
+        files = {"/root.crl": crl_of(pki.root)}
+        with serving(files) as url:
+            root = add_root(commands, pki, f"{url}/root.crl")
+            issuing = ("--type", "intermediate", "--cert", str(pki.issuing_pem))
+            commands.run("ca", "add", *issuing, "--crl", f"{url}/issuing.crl")
+            lines = commands.run("ca", "refresh", status=1)[0].splitlines()
+            assert [line.split()[1] for line in lines] == ["ok:", "FAILED:"]
+            assert commands.out("ca", "refresh", root[:6]).startswith(f"{root} ok: ")
+            files["/issuing.crl"] = crl_of(pki.issuing)
+            commands.out("ca", "refresh")
+
+    def test_without_any_ca_is_refused(self, commands: Commands) -> None:
+        """What to do is said."""
+        assert "`ca add` adds one" in commands.refusal("ca", "refresh")
+
+    def test_a_crl_folder_that_cannot_be_made_is_an_error(
+        self, commands: Commands, pki: Pki
+    ) -> None:
+        """The folder is named."""
+        add_root(commands, pki)
+        folder = commands.folder / "state" / "crl"
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+        folder.write_text("in the way", encoding="utf-8")
+        assert f"{folder}: cannot be made" in commands.refusal("ca", "list")
