@@ -3,12 +3,12 @@
 Decides how the bytes are read; is not told whether the certificate is trusted (TLS did that).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.core.names import PrincipalName, Rfc822Name
@@ -16,6 +16,7 @@ from gateway.errors import CertificateError
 
 UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 _UTF8STRING = 0x0C
+_VERSION = 0xA0  # [0] EXPLICIT
 _LONG_LENGTH = 0x80
 
 
@@ -26,7 +27,6 @@ class ClientCertificate:
     Attributes:
         serial_number: positive or not, as the certificate has it (RFC 5280 section 4.1.2.2).
         issuer: the issuer name as DER.
-        subject: RFC 4514 text, for people.
         authority_key_id: the AKI's key identifier, or None.
         subject_key_id: the SKI, or its SHA-1 stand-in (RFC 5280 section 4.2.1.2, method 1).
         fingerprint: SHA-256 of the DER.
@@ -40,7 +40,6 @@ class ClientCertificate:
 
     serial_number: int
     issuer: bytes
-    subject: str
     authority_key_id: bytes | None
     subject_key_id: bytes
     fingerprint: bytes
@@ -50,14 +49,15 @@ class ClientCertificate:
     may_authenticate: bool
     principal_names: tuple[PrincipalName, ...]
     rfc822_names: tuple[Rfc822Name, ...]
-    distribution_points: tuple[x509.DistributionPoint, ...] = ()
+    distribution_points: tuple[x509.DistributionPoint, ...]
+    _certificate: x509.Certificate = field(repr=False, compare=False)
 
     @classmethod
     def from_der(cls, der: bytes) -> "ClientCertificate":
         """Read a certificate; raises CertificateError when any part that is used cannot be read."""
         try:
             certificate = x509.load_der_x509_certificate(der)
-            return cls.from_x509(certificate)
+            return cls._read(certificate, der)
         except CertificateError:
             raise
         except (ValueError, TypeError, x509.DuplicateExtension) as error:
@@ -66,24 +66,32 @@ class ClientCertificate:
     @classmethod
     def from_x509(cls, certificate: x509.Certificate) -> "ClientCertificate":
         """Read a parsed certificate; raises CertificateError, ValueError or DuplicateExtension."""
+        return cls._read(certificate, certificate.public_bytes(Encoding.DER))
+
+    @classmethod
+    def _read(cls, certificate: x509.Certificate, der: bytes) -> "ClientCertificate":
         extensions = {extension.oid: extension.value for extension in certificate.extensions}
         principal_names, rfc822_names = _san_names(
             extensions.get(x509.SubjectAlternativeName.oid),
         )
+        own_key = extensions.get(x509.SubjectKeyIdentifier.oid)
         authority_key = extensions.get(x509.AuthorityKeyIdentifier.oid)
         constraints = extensions.get(x509.BasicConstraints.oid)
         points = extensions.get(x509.CRLDistributionPoints.oid)
         return cls(
             serial_number=certificate.serial_number,
-            issuer=certificate.issuer.public_bytes(),
-            subject=certificate.subject.rfc4514_string(),
+            issuer=_issuer(der),
             authority_key_id=(
                 authority_key.key_identifier
                 if isinstance(authority_key, x509.AuthorityKeyIdentifier)
                 else None
             ),
-            subject_key_id=subject_key_id(certificate),
-            fingerprint=certificate.fingerprint(hashes.SHA256()),
+            subject_key_id=(
+                own_key.digest
+                if isinstance(own_key, x509.SubjectKeyIdentifier)
+                else subject_key_id(certificate)
+            ),
+            fingerprint=sha256(der).digest(),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
             is_authority=isinstance(constraints, x509.BasicConstraints) and constraints.ca,
@@ -95,7 +103,13 @@ class ClientCertificate:
             distribution_points=(
                 tuple(points) if isinstance(points, x509.CRLDistributionPoints) else ()
             ),
+            _certificate=certificate,
         )
+
+    @property
+    def subject(self) -> str:
+        """RFC 4514 text, for people; made when asked for, as few handshakes need it."""
+        return self._certificate.subject.rfc4514_string()
 
 
 def subject_key_id(certificate: x509.Certificate) -> bytes:
@@ -115,32 +129,50 @@ def _may_authenticate(eku: object, usage: object) -> bool:
     return True
 
 
+def _issuer(der: bytes) -> bytes:
+    """The issuer as it stands in the certificate, which has been parsed (RFC 5280 section 4.1).
+
+    Cut out, because the library makes an object of every attribute before it gives the bytes.
+    """
+    position, _ = _value(der, 0)
+    position, _ = _value(der, position)
+    if der[position] == _VERSION:
+        _, position = _value(der, position)
+    for _before in ("serialNumber", "signature"):
+        _, position = _value(der, position)
+    _, end = _value(der, position)
+    return der[position:end]
+
+
+def _value(der: bytes, position: int) -> tuple[int, int]:
+    """Where the content of the value at `position` begins and where it ends."""
+    length, start = der[position + 1], position + 2
+    if length >= _LONG_LENGTH:
+        width = length - _LONG_LENGTH
+        length, start = int.from_bytes(der[start : start + width]), start + width
+    return start, start + length
+
+
 def _san_names(
     san: object,
 ) -> tuple[tuple[PrincipalName, ...], tuple[Rfc822Name, ...]]:
-    if not isinstance(san, x509.SubjectAlternativeName):
-        return (), ()
-    return (
-        tuple(_principal_names(san)),
-        tuple(Rfc822Name(value) for value in san.get_values_for_type(x509.RFC822Name)),
-    )
-
-
-def _principal_names(san: x509.SubjectAlternativeName) -> Iterable[PrincipalName]:
-    for name in san.get_values_for_type(x509.OtherName):
-        if name.type_id == UPN:
-            yield PrincipalName(_utf8_string(name.value))
+    principal_names: list[PrincipalName] = []
+    rfc822_names: list[Rfc822Name] = []
+    if isinstance(san, x509.SubjectAlternativeName):
+        for name in san:
+            if isinstance(name, x509.RFC822Name):
+                rfc822_names.append(Rfc822Name(name.value))
+            elif isinstance(name, x509.OtherName) and name.type_id == UPN:
+                principal_names.append(PrincipalName(_utf8_string(name.value)))
+    return tuple(principal_names), tuple(rfc822_names)
 
 
 def _utf8_string(der: bytes) -> str:
     """The text of exactly one DER UTF8String (X.690 section 8.23), as MS-WCCE has the UPN."""
     if len(der) < 2 or der[0] != _UTF8STRING:  # noqa: PLR2004 (a tag and a length)
         raise CertificateError("the SAN principal name is not a UTF8String")
-    length, start = der[1], 2
-    if length >= _LONG_LENGTH:
-        width = length - _LONG_LENGTH
-        length, start = int.from_bytes(der[2 : 2 + width]), 2 + width
-    if len(der) != start + length:
+    start, end = _value(der, 0)
+    if len(der) != end:
         raise CertificateError("the SAN principal name's length does not fit its content")
     try:
         return der[start:].decode()

@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from typing import Protocol
 
 from gateway.core.decision import Deny, judge_user
 from gateway.core.eas import with_headers
@@ -11,38 +10,24 @@ from gateway.core.reasons import ANSWERS, Reason
 from gateway.core.target import host_name
 from gateway.errors import RequestError, UpstreamError
 from gateway.proxy.answers import CONTINUE, answer
+from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange, Outgoing
-from gateway.proxy.messages import BODY, HEAD, RequestEvent, RequestHead, RequestParser
+from gateway.proxy.messages import BODY, END, HEAD, RequestEvent, RequestHead, RequestParser
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
-from gateway.telemetry.audit import new_reference
+from gateway.telemetry.counters import ALLOW
 
 _DISCARD_LIMIT = 256 * 1024
 """Bytes of a refused request's body that are read to keep the connection for the next request."""
 
+_PIPELINED_EVENTS = 16
+"""How much of further requests is read while an answer is awaited: enough to notice that a device
+has gone, unless it had sent more than this ahead. Then the time limit of the answer ends it."""
+
 _MISDIRECTED = 421
 _EXPECTATION_FAILED = 417
 _TOO_LARGE = 413
-
-
-class Connection(Protocol):
-    """What a dialogue asks of the connection that carries it."""
-
-    def send(self, data: bytes) -> None:
-        """Send plain text."""
-
-    def hold(self, full: bool) -> None:  # noqa: FBT001 (on or off)
-        """Whether to take nothing more from the device for now."""
-
-    def settle(self, hold: bool) -> None:  # noqa: FBT001 (on or off)
-        """What the dialogue waits for may be another now; `hold` as in `hold`."""
-
-    def finish(self) -> None:
-        """End the connection once all is sent."""
-
-    def abort(self) -> None:
-        """End the connection now; the device sees that something is missing."""
 
 
 class Dialogue:
@@ -53,6 +38,7 @@ class Dialogue:
         "_began",
         "_body_bytes",
         "_checked",
+        "_client_full",
         "_connection",
         "_discarding",
         "_ended",
@@ -62,6 +48,7 @@ class Dialogue:
         "_full",
         "_head",
         "_host",
+        "_in_request",
         "_last",
         "_parser",
         "_route",
@@ -93,6 +80,8 @@ class Dialogue:
         self._route: Route | None = None
         self._checked: tuple[object, ...] = ()
         self._host: bytes | None = None
+        # The mail server is addressed by its own name; it needs none of the gateway's (no
+        # X-Forwarded-Host): ActiveSync answers hold no links to the server.
         self._forwarded = (
             f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
             + b"Host: "
@@ -101,9 +90,11 @@ class Dialogue:
         )
         self._began = 0.0
         self._body_bytes = 0
-        self._discarding = False
+        self._in_request = False  # the head has been taken, the end not yet
+        self._discarding = False  # the request is answered, and the rest of it is passed over
         self._advancing = False
         self._full = False
+        self._client_full = False
         self._ended = False
         self._last = False
 
@@ -115,7 +106,7 @@ class Dialogue:
     @property
     def in_body(self) -> bool:
         """Whether the body of a request is still coming."""
-        return self._discarding or (self._exchange is not None and not self.waits_for_answer)
+        return self._in_request
 
     @property
     def in_head(self) -> bool:
@@ -127,11 +118,7 @@ class Dialogue:
         if self._ended:
             return
         self._began = time.perf_counter()
-        try:
-            self._events += self._parser.feed(data)
-        except RequestError as error:
-            self._bad_request(error)
-            return
+        self._events += self._parser.feed(data)
         self._advance()
 
     def expire(self) -> None:
@@ -149,9 +136,8 @@ class Dialogue:
     def gone(self) -> None:
         """The device is gone."""
         self._ended = True
-        exchange, self._exchange = self._exchange, None
+        exchange = self._take_exchange()
         if exchange is not None:
-            self._count_held(-1)
             exchange.abort()
 
     def drain(self) -> None:
@@ -169,9 +155,12 @@ class Dialogue:
         self._last = True
 
     def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
-        """Whether the device reads too slowly."""
+        """Whether the device reads too slowly; no further request is begun while it does."""
+        self._client_full = full
         if self._exchange is not None:
             self._exchange.client_full(full)
+        elif not full and not self._advancing:
+            self._advance()
 
     # What the exchange asks for.
 
@@ -186,25 +175,23 @@ class Dialogue:
     def take_no_more(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the request comes faster than the mail server takes it."""
         self._full = full
-        self._connection.hold(full or bool(self._events))
+        self._connection.hold(self._holds())
 
     def answered(self, status: int, *, keep: bool, latency: float) -> None:
         """The whole answer is sent: on to the next request, or to the end."""
-        self._exchange = None
-        counters = self._services.observer.counters
-        counters.observe_latency(latency)
+        self._take_exchange()
+        self._services.observer.counters.observe_latency(latency)
         self._count(status)
-        self._count_held(-1)
         if self._last or not keep:
             self._end()
         elif not self._advancing:
+            if self._events:
+                self._began = time.perf_counter()
             self._advance()
 
     def failed(self, error: UpstreamError, *, begun: bool) -> None:
         """The mail server gave no answer, or not a whole one."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            self._count_held(-1)
+        self._take_exchange()
         denial = Deny(Reason.UPSTREAM_UNAVAILABLE, str(error))
         if begun:
             self._services.observer.denied(denial, **self._verdicts.about(self._route))
@@ -212,48 +199,61 @@ class Dialogue:
             self._ended = True
             self._connection.abort()
             return
-        self._discarding = exchange is not None and not exchange.request_ended
+        self._full = False
         self._refuse(denial)
         if not self._advancing:
             self._advance()
 
     def _advance(self) -> None:
-        """Go on as far as the events and the mail server allow."""
+        """Go on as far as the events, the mail server and the device allow."""
         events = self._events
         self._advancing = True
-        while events and not self._ended and not self.waits_for_answer:
-            kind, value = events.popleft()
+        while events and not self._ended:
+            exchange = self._exchange
+            kind, value = events[0]
+            if (exchange is not None and exchange.request_ended) or (
+                kind == HEAD and self._client_full
+            ):
+                break
+            events.popleft()
             if kind == HEAD:
                 self._begin(value)  # type: ignore[arg-type]  # the kind says so
             elif kind == BODY:
                 self._body(value)  # type: ignore[arg-type]  # the kind says so
-            elif self._exchange is not None:
-                self._exchange.end()
-                self._exchange.advance()
+            elif kind == END:
+                self._in_request = self._discarding = False
+                if exchange is not None:
+                    exchange.end()
+                    exchange.advance()
             else:
-                self._discarding = False
-        if self._exchange is not None and not self._exchange.request_ended:
+                self._bad_request(value)  # type: ignore[arg-type]  # the kind says so
+        if self._exchange is not None and self._in_request:
             self._exchange.advance()
         self._advancing = False
         if not self._ended:
-            self._connection.settle(self._full or bool(events))
+            self._connection.settle(self._holds())
+
+    def _holds(self) -> bool:
+        """Whether enough has been read for now."""
+        return self._full or len(self._events) > _PIPELINED_EVENTS
 
     def _begin(self, head: RequestHead) -> None:
         self._head = head
         self._route = None
         self._body_bytes = 0
         self._full = False
-        self._discarding = True
+        self._in_request = True
         try:
             denial = self._judge(head)
+            if b"expect" in head.single:
+                _require_known(head.single[b"expect"])
         except RequestError as error:
             self._bad_request(error)
             return
         if denial is not None:
             self._refuse(denial)
             return
-        self._discarding = False
-        self._services.observer.allowed()
+        self._services.observer.counters.decisions[ALLOW] += 1
         self._pass_on(head)
 
     def _judge(self, head: RequestHead) -> Deny | None:
@@ -311,15 +311,10 @@ class Dialogue:
             began=self._began,
         )
         self._exchange = Exchange(self, services.pool, services.body_mode, outgoing)
-        self._count_held(1)
-        if b"expect" in head.single:
-            self._meet_expectation(head)
-
-    def _meet_expectation(self, head: RequestHead) -> None:
-        """Ask for the body that the device holds back (RFC 9110 section 10.1.1)."""
-        if head.single[b"expect"].lower() != b"100-continue":
-            self._bad_request(RequestError("an unknown expectation", _EXPECTATION_FAILED))
-        elif not self._events and not head.http_1_0:
+        if route.held:
+            services.observer.counters.held_requests += 1
+        if b"expect" in head.single and not self._events and not head.http_1_0:
+            # The device holds the body back until it is asked for it (RFC 9110 section 10.1.1).
             self._connection.send(CONTINUE)
 
     def _body(self, data: bytes) -> None:
@@ -336,34 +331,34 @@ class Dialogue:
 
     def _refuse(self, denial: Deny) -> None:
         head, answers = self._head, ANSWERS[denial.reason]
-        about = self._verdicts.about(self._route)
-        reference = self._services.observer.denied(denial, **about)
-        close = answers.close or head is None or not head.keep_alive or b"expect" in head.single
+        reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
+        self._discarding = self._in_request
+        close = (
+            answers.close
+            or self._last
+            or head is None
+            or not head.keep_alive
+            or b"expect" in head.single
+        )
         self._answer(answers.status, reference, close=close, retry_after=answers.retry_after)
 
     def _bad_request(self, error: RequestError) -> None:
         """Answer a request that has no single meaning, and end: what follows it has none either."""
-        reference = new_reference()
-        about = self._verdicts.about(self._route)
-        self._services.observer.log(
-            "request.refused",
-            about["client_address"],
-            reference=reference,
-            status=str(error.status),
-            detail=str(error),
-            serial=about.get("serial", ""),
-            mailbox=about.get("mailbox", ""),
+        if not self._in_request:
+            self._head = self._route = None  # it is another one than those before it
+        reference = self._services.observer.refused(
+            error.status, str(error), **self._verdicts.about(self._route)
         )
-        exchange, self._exchange = self._exchange, None
+        exchange = self._take_exchange()
         if exchange is not None:
-            self._count_held(-1)
             exchange.abort()
-            if exchange.request_ended or exchange.answer_begun:
-                # An answer now would be taken for the one to the request that is under way.
-                self._ended = True
-                self._connection.abort()
-                return
-        self._answer(error.status, reference, close=True)
+        if exchange is not None and exchange.answer_begun:
+            self._ended = True
+            self._connection.abort()
+        elif self._discarding:
+            self._end()
+        else:
+            self._answer(error.status, reference, close=True)
 
     def _answer(
         self, status: int, reference: str, *, close: bool, retry_after: int | None = None
@@ -385,6 +380,14 @@ class Dialogue:
         command = "" if self._route is None else self._route.command
         self._services.observer.counters.count_request(command, status)
 
-    def _count_held(self, change: int) -> None:
-        if self._route is not None and self._route.held:
-            self._services.observer.counters.held_requests += change
+    def _take_exchange(self) -> Exchange | None:
+        """The exchange, which is this dialogue's no more."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and self._route is not None and self._route.held:
+            self._services.observer.counters.held_requests -= 1
+        return exchange
+
+
+def _require_known(expectation: bytes) -> None:
+    if expectation.lower() != b"100-continue":
+        raise RequestError("an unknown expectation", _EXPECTATION_FAILED)

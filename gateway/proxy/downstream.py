@@ -12,7 +12,7 @@ from gateway.proxy.verdicts import Verdicts
 from gateway.tls.session import HandshakeFailure, TlsSession
 
 _LINGER_SECONDS = 5.0
-"""How long the device may take to read the last answer before its connection is cut."""
+"""How long the device may read nothing of the last answer before its connection is cut."""
 
 _HALF_CLOSED_SECONDS = 5.0
 """How long an answer is waited for after the device said that it sends no more. Most that say so
@@ -43,6 +43,7 @@ class Downstream(asyncio.Protocol):
         "_services",
         "_tls",
         "_transport",
+        "_unsent",
         "_writes_stuck_since",
         "deadline",
     )
@@ -57,6 +58,7 @@ class Downstream(asyncio.Protocol):
         self._address = ""
         self._held = False
         self._writes_stuck_since = 0.0
+        self._unsent = 0  # bytes that the device had not taken when that was last looked at
         self._phase = _Phase.HANDSHAKE
         self.deadline = 0.0  # monotonic seconds
 
@@ -117,13 +119,18 @@ class Downstream(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Act on a time limit that is over; `now` is monotonic seconds."""
-        limits = self._services.limits
-        if (
-            self._writes_stuck_since
-            and now - self._writes_stuck_since > limits.body_timeout_seconds
-        ):
+        late = now >= self.deadline
+        if not late and not self._writes_stuck_since:
+            return
+        takes = self._takes_some()
+        if self._writes_stuck_since and takes:
+            self._writes_stuck_since = now
+        patience = self._services.limits.body_timeout_seconds
+        if self._writes_stuck_since and now - self._writes_stuck_since > patience:
             self.abort()
-        elif now >= self.deadline:
+        elif late and takes and self._phase is _Phase.LINGER:
+            self.deadline = now + _LINGER_SECONDS
+        elif late:
             self._expire()
 
     def send(self, data: bytes) -> None:
@@ -183,7 +190,8 @@ class Downstream(asyncio.Protocol):
         self._dialogue = dialogue = Dialogue(
             self, services, verdicts, address=self._address, server_name=tls.server_name()
         )
-        self._phase = _Phase.IDLE
+        # A device that has just come has something to ask.
+        self._enter(_Phase.IDLE, services.limits.header_timeout_seconds)
         return dialogue
 
     def _linger(self) -> None:
@@ -234,6 +242,13 @@ class Downstream(asyncio.Protocol):
             self.abort()
         else:
             self._dialogue.expire()
+
+    def _takes_some(self) -> bool:
+        """Whether the device has taken some of what waits for it since this was last asked."""
+        if self._transport is None:
+            return False
+        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        return 0 < self._unsent != before
 
     def _send_raw(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from gateway.errors import UpstreamError
-from gateway.proxy.messages import BODY, HEAD, Header, ResponseEvent, ResponseHead
+from gateway.proxy.messages import BODY, END, HEAD, Header, ResponseEvent, ResponseHead
 from gateway.proxy.upstream import UpstreamConnection, UpstreamPool
 
 _HIGH_WATER = 256 * 1024
@@ -179,6 +179,7 @@ class Exchange:
     def received(self, events: list[ResponseEvent]) -> None:
         """Pass a part of the answer on, in one piece."""
         arrived = time.perf_counter()
+        begun = self._response is not None
         out: list[bytes] = []
         ended = False
         for kind, value in events:
@@ -195,14 +196,24 @@ class Exchange:
                     self._fail(UpstreamError(f"the mail server answered {head.status}"))
                     return
                 out.append(self._answer_head(head))
-            else:
+            elif kind == END:
                 ended = True
+            else:
+                self._break(value, begun=begun)  # type: ignore[arg-type]  # the kind says so
+                return
         if ended and self._chunk_answer:
             out.append(b"0\r\n\r\n")
-        self._client.send(b"".join(out))
+        if out:
+            self._client.send(b"".join(out))
         if ended:
             now = time.perf_counter()
             self._finish(self._written_at - self._began + now - arrived)
+
+    def _break(self, error: UpstreamError, *, begun: bool) -> None:
+        """Fail over an answer that makes no sense; `begun` tells that a part of it was sent."""
+        if not begun:
+            self._response = None
+        self._fail(error)
 
     def lost(self, error: UpstreamError | None) -> None:
         """The connection is gone: the answer's end, a stale connection, or a failure."""
@@ -251,10 +262,11 @@ class Exchange:
         self._pending = []
         over_water = self._pending_size > _HIGH_WATER
         self._pending_size = 0
+        if over_water:
+            # Before the write, which may find that the mail server is full.
+            self._client.take_no_more(False)
         if data:
             connection.write(data)
-        if over_water:
-            self._client.take_no_more(False)
         self._written_at = time.perf_counter()
 
     def _framing(self) -> bytes:

@@ -1,7 +1,7 @@
 """HTTP/1.1 messages out of bytes: llhttp's strict reading, and our limits on top.
 
-llhttp refuses what has two meanings (RFC 9112): Content-Length beside Transfer-Encoding or twice, a
-transfer coding other than chunked, obs-fold, a bare LF, NUL, white space before the colon.
+llhttp refuses what has two meanings (RFC 9112): Content-Length beside Transfer-Encoding or twice,
+obs-fold, a bare LF, NUL, white space before the colon.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from gateway.errors import RequestError, UpstreamError
 HEAD: Final = 0
 BODY: Final = 1
 END: Final = 2
+ERROR: Final = 3
 
 Header = tuple[bytes, bytes]
 
@@ -29,20 +30,24 @@ _SINGLE = frozenset(
     )
 )
 _SINGLE_LENGTHS = frozenset(len(name) for name in _SINGLE)  # spares most names the rest of the test
+_FIELD_OVERHEAD = 4  # colon, space and CRLF
+_LENGTH_DIGITS = 18
 _RESPONSE_HEAD_BYTES = 256 * 1024
 _RESPONSE_HEADERS = 500
 
 
 @dataclass(slots=True)
 class RequestHead:
-    """The head of one request; `single` has the fields of which there may be one, lower-case."""
+    """The head of one request; `single` has the fields of which there may be one, lower-case.
+
+    `content_length` is None where the body is chunked or there is none.
+    """
 
     method: bytes
     target: bytes
     headers: list[Header]
     single: dict[bytes, bytes]
     content_length: int | None
-    chunked: bool
     keep_alive: bool
     http_1_0: bool
 
@@ -51,7 +56,8 @@ class RequestHead:
 class ResponseHead:
     """The head of one final response.
 
-    `content_length` is None where the body is chunked or ends with the connection.
+    `content_length` is None where the body is chunked or ends with the connection, and where there
+    can be none (204).
     """
 
     status: int
@@ -63,22 +69,24 @@ class ResponseHead:
     keep_alive: bool
 
 
-RequestEvent = tuple[int, RequestHead | bytes | None]
-ResponseEvent = tuple[int, ResponseHead | bytes | None]
+RequestEvent = tuple[int, RequestHead | bytes | RequestError | None]
+ResponseEvent = tuple[int, ResponseHead | bytes | UpstreamError | None]
 
 
 class RequestParser:
     """Requests of one connection, in order; pipelined ones follow each other in the events."""
 
     __slots__ = (
-        "_bytes_of_head",
         "_events",
+        "_failed",
         "_head_done",
         "_header_bytes",
         "_header_count",
         "_headers",
         "_parser",
+        "_silent",
         "_single",
+        "_size",
         "_target",
     )
 
@@ -86,7 +94,9 @@ class RequestParser:
         self._header_bytes = header_bytes
         self._header_count = header_count
         self._events: list[RequestEvent] = []
-        self._head_done = True
+        self._silent = 0  # bytes since the last event
+        self._size = 0
+        self._failed = False
         self._parser = httptools.HttpRequestParser(self)
         self.on_message_begin()
         self._head_done = True
@@ -97,29 +107,31 @@ class RequestParser:
         return not self._head_done
 
     def feed(self, data: bytes) -> list[RequestEvent]:
-        """The events that `data` completes; raises RequestError where it has no single meaning."""
+        """The events that `data` completes.
+
+        An ERROR, with the RequestError that tells why, is the last event that there is: what
+        follows has no single meaning, and is passed over.
+        """
         events: list[RequestEvent] = []
+        if self._failed:
+            return events
         self._events = events
+        self._size = len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise RequestError("the request asks for another protocol") from error
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, RequestError):
-                raise error.__context__ from None
-            raise
         except httptools.HttpParserError as error:
-            raise RequestError(f"not HTTP/1.1: {error}") from error
-        if not self._head_done:
-            self._bytes_of_head += len(data)
-            if self._bytes_of_head > self._header_bytes:
-                raise RequestError(f"the head is larger than {self._header_bytes} bytes", 431)
+            self._fail(_request_error(error))
+        if events:
+            self._silent = 0
+        else:
+            self._silent += len(data)
+            if self._silent > self._header_bytes:
+                self._fail(self._too_large())
         return events
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._head_done = False
-        self._bytes_of_head = 0
         self._target = b""
         self._headers: list[Header] = []
         self._single: dict[bytes, bytes] = {}
@@ -127,8 +139,6 @@ class RequestParser:
     def on_url(self, url: bytes) -> None:
         """Take a part of the request target."""
         self._target += url
-        if len(self._target) > self._header_bytes:
-            raise RequestError(f"the head is larger than {self._header_bytes} bytes", 431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailer fields (RFC 9110 section 6.5) are dropped."""
@@ -150,21 +160,28 @@ class RequestParser:
         """The head is complete."""
         self._head_done = True
         parser, single = self._parser, self._single
-        length = single.get(b"content-length")
+        if self._silent + self._size > self._header_bytes:
+            self._measure()
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise RequestError(f"HTTP/{version} is not spoken here", 505)
-        if version == "1.1" and b"host" not in single:
+        http_1_0 = version == "1.0"
+        if not http_1_0 and b"host" not in single:
             raise RequestError("the request names no Host")
+        if parser.should_upgrade():
+            raise RequestError("the request asks for another protocol")
+        coding = single.get(b"transfer-encoding")
+        if coding is not None:
+            _require_chunked(coding, http_1_0=http_1_0)
+        length = single.get(b"content-length")
         head = RequestHead(
             method=parser.get_method(),
             target=self._target,
             headers=self._headers,
             single=single,
-            content_length=None if length is None else int(length),
-            chunked=b"transfer-encoding" in single,
+            content_length=None if length is None else _length(length),
             keep_alive=parser.should_keep_alive(),
-            http_1_0=version == "1.0",
+            http_1_0=http_1_0,
         )
         self._events.append((HEAD, head))
 
@@ -176,36 +193,71 @@ class RequestParser:
         """The request is complete."""
         self._events.append((END, None))
 
+    def _measure(self) -> None:
+        """Refuse a head that is too large, though it came in pieces that are not."""
+        size = len(self._target)
+        size += sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in self._headers)
+        if size > self._header_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> RequestError:
+        return RequestError(
+            f"a head, a trailer or chunk extensions of more than {self._header_bytes} bytes", 431
+        )
+
+    def _fail(self, error: RequestError) -> None:
+        self._failed = True
+        self._events.append((ERROR, error))
+
 
 class ResponseParser:
     """Responses of one upstream connection, in order; interim (1xx) ones are passed over."""
 
-    __slots__ = ("_chunked", "_events", "_headers", "_interim", "_length", "_parser", "_reason")
+    __slots__ = (
+        "_chunked",
+        "_events",
+        "_failed",
+        "_head_done",
+        "_headers",
+        "_interim",
+        "_length",
+        "_parser",
+        "_reason",
+        "_silent",
+    )
 
     def __init__(self) -> None:
         self._events: list[ResponseEvent] = []
+        self._silent = 0  # bytes since the last event
+        self._failed = False
         self._parser = httptools.HttpResponseParser(self)
         self.on_message_begin()
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
-        """The events that `data` completes; raises UpstreamError where it has no single meaning."""
+        """The events that `data` completes.
+
+        An ERROR, with the UpstreamError that tells why, is the last event that there is.
+        """
         events: list[ResponseEvent] = []
+        if self._failed:
+            return events
         self._events = events
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise UpstreamError("the mail server switches to another protocol") from error
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, UpstreamError):
-                raise error.__context__ from None
-            raise
-        except httptools.HttpParserError as error:
-            raise UpstreamError(f"the mail server does not speak HTTP/1.1: {error}") from error
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(_response_error(error))
+        if events:
+            self._silent = 0
+        else:
+            self._silent += len(data)
+            if self._silent > _RESPONSE_HEAD_BYTES:
+                self._fail(UpstreamError("the mail server's response head is too large"))
         return events
 
     def on_message_begin(self) -> None:
         """Begin a response."""
         self._headers: list[Header] = []
+        self._head_done = False
         self._length: int | None = None
         self._chunked = False
         self._interim = False
@@ -216,19 +268,24 @@ class ResponseParser:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field."""
+        """Take a header field; trailer fields (RFC 9110 section 6.5) are dropped."""
+        if self._head_done:
+            return
         headers = self._headers
         headers.append((name, value))
-        if len(headers) > _RESPONSE_HEADERS or len(value) > _RESPONSE_HEAD_BYTES:
-            raise UpstreamError("the mail server's response head is too large")
+        if len(headers) > _RESPONSE_HEADERS:
+            raise UpstreamError(f"the mail server's response has over {_RESPONSE_HEADERS} fields")
         lower = name.lower()
         if lower == b"content-length":
-            self._length = int(value)
+            self._length = _response_length(value)
         elif lower == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":
+                raise UpstreamError("the mail server uses a transfer coding other than chunked")
             self._chunked = True
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
+        self._head_done = True
         status = self._parser.get_status_code()
         if status < 200:  # noqa: PLR2004 (RFC 9110 section 15.2)
             self._interim = True
@@ -239,7 +296,8 @@ class ResponseParser:
             status=status,
             reason=self._reason,
             headers=self._headers,
-            content_length=self._length,
+            # RFC 9110 section 8.6: none with 204.
+            content_length=None if status == 204 else self._length,  # noqa: PLR2004 (as above)
             bodiless=bodiless,
             until_close=until_close,
             keep_alive=self._parser.should_keep_alive() and not until_close,
@@ -248,9 +306,54 @@ class ResponseParser:
 
     def on_body(self, data: bytes) -> None:
         """Take a part of the body, already out of its chunks."""
+        if self._interim:
+            raise UpstreamError("the mail server sent an interim response with a body")
         self._events.append((BODY, data))
 
     def on_message_complete(self) -> None:
         """The response is complete, unless it was an interim one."""
         if not self._interim:
             self._events.append((END, None))
+
+    def _fail(self, error: UpstreamError) -> None:
+        self._failed = True
+        self._events.append((ERROR, error))
+
+
+def _length(value: bytes) -> int:
+    """The number; of digits llhttp lets any count pass, and nothing else."""
+    digits = value.strip()
+    if len(digits) > _LENGTH_DIGITS:
+        raise RequestError(f"Content-Length has more than {_LENGTH_DIGITS} digits")
+    return int(digits)
+
+
+def _response_length(value: bytes) -> int:
+    try:
+        return _length(value)
+    except RequestError as error:
+        raise UpstreamError(f"the mail server's {error}") from error
+
+
+def _require_chunked(coding: bytes, *, http_1_0: bool) -> None:
+    """RFC 9112 section 6.1: other codings are unknown here, and HTTP/1.0 has none."""
+    if coding.strip().lower() != b"chunked":
+        raise RequestError("a transfer coding other than chunked is not taken", 501)
+    if http_1_0:
+        raise RequestError("HTTP/1.0 has no Transfer-Encoding")
+
+
+def _request_error(error: Exception) -> RequestError:
+    cause = error.__context__
+    if isinstance(cause, RequestError):
+        return cause
+    return RequestError(f"not HTTP/1.1: {error}")
+
+
+def _response_error(error: Exception) -> UpstreamError:
+    cause = error.__context__
+    if isinstance(cause, UpstreamError):
+        return cause
+    if isinstance(error, httptools.HttpParserUpgrade):
+        return UpstreamError("the mail server switches to another protocol")
+    return UpstreamError(f"the mail server does not speak HTTP/1.1: {error}")

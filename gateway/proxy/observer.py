@@ -1,12 +1,13 @@
 """What happens in the data plane, counted and handed on; nothing here can block."""
 
+import time
 from datetime import UTC, datetime
 
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Deny
 from gateway.telemetry.audit import AuditRecord, new_reference
 from gateway.telemetry.channel import Sender
-from gateway.telemetry.counters import ALLOW, Counters
+from gateway.telemetry.counters import Counters
 from gateway.telemetry.messages import (
     audit_message,
     counters_message,
@@ -14,6 +15,9 @@ from gateway.telemetry.messages import (
     seen_message,
 )
 from gateway.tls.session import HandshakeFailure
+
+_TELL_AGAIN_SECONDS = 3600.0
+_MOST_TOLD = 20_000
 
 
 class Observer:
@@ -23,6 +27,7 @@ class Observer:
         self.counters = counters
         self._sender = sender
         self._worker = worker
+        self._told_until: dict[tuple[str, int, str], float] = {}
 
     def handshake(self, failure: HandshakeFailure, address: str) -> None:
         """One line for a handshake that came to nothing."""
@@ -40,16 +45,33 @@ class Observer:
         self._record("allow", "", "", about)
 
     def seen(self, certificate: ClientCertificate, *, issuer_id: str, mailbox_key: str) -> None:
-        """Tell that a certificate was let in for a mailbox."""
+        """Tell that a certificate was let in for a mailbox, once an hour at most for each."""
+        now = time.monotonic()
+        key = (issuer_id, certificate.serial_number, mailbox_key)
+        if now < self._told_until.get(key, now):
+            return
+        if len(self._told_until) >= _MOST_TOLD:
+            self._told_until.clear()
+        self._told_until[key] = now + _TELL_AGAIN_SECONDS
         self._sender.send(
             seen_message(
                 certificate, issuer_id=issuer_id, mailbox_key=mailbox_key, at=datetime.now(UTC)
             )
         )
 
-    def allowed(self) -> None:
-        """Count an allowed request."""
-        self.counters.decisions[ALLOW] += 1
+    def refused(self, status: int, detail: str, **about: str) -> str:
+        """Log a request that could not be taken; its reference id is for the client."""
+        reference = new_reference()
+        self.log(
+            "request.refused",
+            about["client_address"],
+            reference=reference,
+            status=str(status),
+            detail=detail,
+            serial=about.get("serial", ""),
+            mailbox=about.get("mailbox", ""),
+        )
+        return reference
 
     def log(self, event: str, address: str, **fields: str) -> None:
         """One log line, written by the control process."""

@@ -48,13 +48,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = ResponseParser()
         self._transport: asyncio.Transport | None = None
         self.exchange: Waiting | None = None
+        self._paused = False
         self.reused = False
         self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base class
-        self._pool.made(self)
 
     def data_received(self, data: bytes) -> None:
         """Hand a part of the response to the exchange; a server that talks unasked is cut off."""
@@ -62,13 +62,7 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.close()
             return
-        try:
-            events = self._parser.feed(data)
-        except UpstreamError as error:
-            self.exchange = None
-            self.close()
-            exchange.lost(error)
-            return
+        events = self._parser.feed(data)
         if events:
             exchange.received(events)
 
@@ -105,17 +99,21 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take no more of the response for now."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._paused and self.usable:
+            self._paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take the response again."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and self._paused and self.usable:
+            self._paused = False
             self._transport.resume_reading()
 
     def release(self) -> None:
         """The exchange is over and left the connection clean: keep it for the next."""
         self.exchange = None
+        if self._paused:
+            self.resume_reading()
         self._pool.put_back(self)
 
     def close(self) -> None:
@@ -198,10 +196,6 @@ class UpstreamPool:
         else:
             connection.close()
 
-    def made(self, connection: UpstreamConnection) -> None:
-        """A connection has begun."""
-        self._open.add(connection)
-
     def gone(self, connection: UpstreamConnection) -> None:
         """A connection has ended."""
         self._open.discard(connection)
@@ -227,6 +221,10 @@ class UpstreamPool:
             return
         finally:
             self._connecting -= 1
+        if not connection.usable:
+            exchange.not_connected(UpstreamError("the mail server closed the connection at once"))
+            return
+        self._open.add(connection)
         connection.exchange = exchange
         exchange.connected(connection)
 

@@ -108,7 +108,10 @@ class TlsSession:
         size = len(data)
         sent = connection.send(data)
         if sent == size:
-            return connection.bio_read(size + _RECORD_OVERHEAD * (1 + size // _RECORD))
+            room = size + _RECORD_OVERHEAD * (1 + size // _RECORD)
+            out = connection.bio_read(room)
+            # Answers to key updates (RFC 8446 section 4.6.3) may wait there, too.
+            return out if len(out) < room else out + self.output()
         view = memoryview(data)
         while sent < size:
             sent += connection.send(view[sent : sent + _RECORD])
