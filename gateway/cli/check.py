@@ -36,8 +36,9 @@ def command(config_path: Path | None, *, as_json: bool) -> int:
 
 def check(config: Config) -> Iterable[Finding]:
     """All findings, as they are made."""
-    yield from check_certificate(config, datetime.now(UTC))
-    yield from check_store(config)
+    now = datetime.now(UTC)
+    yield from check_certificate(config, now)
+    yield from check_store(config, now)
     if not config.upstream:
         yield fail("upstream", "no mail server; name it in an [[upstream]] table")
     for upstream in config.upstream:

@@ -1,7 +1,7 @@
 """What `check` finds in the store: is it whole, who is trusted, what do their CRLs say."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.cli.findings import Finding, Findings, fail, ok, warn
@@ -16,10 +16,14 @@ from gateway.tls.context import root_count
 
 _MOST_SKEW: Final = timedelta(seconds=1)
 _SHORT: Final = timedelta(hours=6)
+_NEVER: Final = "no CRL: it was never asked for; `eas-gateway ca refresh` does"
 
 
-def check_store(config: Config) -> Findings:
-    """The store, its clock, what is in it, and the CRLs of its CAs; makes none where none is."""
+def check_store(config: Config, now: datetime) -> Findings:
+    """The store, its clock, what is in it, and the CRLs of its CAs; makes nothing.
+
+    `now` is this machine's time, UTC.
+    """
     directory = config.state.directory
     if not (directory / FILE_NAME).exists():
         detail = f"{directory} has no store yet; `eas-gateway ca add` makes one"
@@ -29,14 +33,14 @@ def check_store(config: Config) -> Findings:
             store.require_integrity()
             authorities = store.authorities.list()
             findings = [ok("state.directory", f"the store in {directory} is whole")]
-            findings += [_clock(store), _mailboxes(store), _roots(authorities)]
+            findings += [_clock(store, now), _mailboxes(store), _roots(authorities)]
     except StateError as error:
         return [fail("state.directory", str(error))]
-    return [*findings, *_crls(config, authorities)]
+    return [*findings, *_crls(config, authorities, now)]
 
 
-def _clock(store: Store) -> Finding:
-    skew = abs(store.database.now() - datetime.now(UTC))
+def _clock(store: Store, now: datetime) -> Finding:
+    skew = abs(store.database.now() - now)
     if skew > _MOST_SKEW:
         seconds = skew.total_seconds()
         detail = f"this machine and the store are {seconds:.1f} s apart; let both follow NTP"
@@ -60,29 +64,31 @@ def _roots(authorities: Sequence[Authority]) -> Finding:
     return ok("authorities", f"{roots} root and {len(authorities) - roots} intermediate CAs")
 
 
-def _crls(config: Config, authorities: Iterable[Authority]) -> Iterable[Finding]:
-    now = datetime.now(UTC)
-    try:
-        engine = RevocationEngine(crl_directory(config.state), config.revocation)
-    except OSError as error:
-        yield fail("revocation", f"{crl_directory(config.state)}: {error}")
-        return
+def _crls(config: Config, authorities: Iterable[Authority], now: datetime) -> Iterable[Finding]:
+    directory = crl_directory(config.state)
+    # An engine makes its folder: one that is root's would be closed to a gateway of less rank.
+    engine = RevocationEngine(directory, config.revocation) if directory.exists() else None
     for authority in authorities:
         subject = f"authority.{authority.id}"
         if authority.not_after < now:
-            yield fail(subject, f"{authority.trusted_issuer} expired at {authority.not_after}")
-        sources = engine.report(authority).sources
-        if not sources:
+            ended = authority.not_after.isoformat()
+            yield fail(subject, f"{authority.trusted_issuer} expired at {ended}")
+        if authority.crl_distribution_point is None:
             detail = f"{authority.trusted_issuer} has no CRL URL, so all it issued is refused"
             yield warn(subject, f"{detail}; `eas-gateway ca set {authority.id} --crl URL`")
-        for source in sources:
-            yield _crl(f"{subject}.{source.kind.value}", source, now)
+        elif engine is None:
+            yield fail(f"{subject}.base", _NEVER)
+        else:
+            for source in engine.report(authority).sources:
+                yield _crl(f"{subject}.{source.kind.value}", source, now)
 
 
 def _crl(subject: str, source: SourceReport, now: datetime) -> Finding:
-    last = source.last_fetch.detail if source.last_fetch else "it was never asked for"
+    last = source.last_fetch.detail if source.last_fetch else ""
     if source.accepted is None:
-        return fail(subject, f"no CRL: {last}; `eas-gateway ca refresh` tries now")
+        return fail(
+            subject, f"no CRL: {last}; `eas-gateway ca refresh` tries now" if last else _NEVER
+        )
     until = source.accepted.facts.next_update
     if until <= now:
         return fail(subject, f"the CRL expired at {until.isoformat()}: {last}")

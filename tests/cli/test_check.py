@@ -295,7 +295,7 @@ class TestStore:
     def test_an_empty_store_lacks_a_root_and_mailboxes(self, site: Site) -> None:
         """One is a problem, the other is a gateway that nobody can use yet."""
         open_store(site.directory).close()
-        states = _states(list(check_store(site.config)))
+        states = _states(list(check_store(site.config, datetime.now(UTC))))
         assert states == {
             "state.directory": State.OK,
             "clock": State.OK,
@@ -307,14 +307,14 @@ class TestStore:
         """Nothing more can be said of it."""
         open_store(site.directory).close()
         (site.directory / FILE_NAME).write_bytes(b"not a database at all" * 400)
-        [finding] = check_store(site.config)
+        [finding] = check_store(site.config, datetime.now(UTC))
         assert finding.state is State.FAIL
         assert str(site.directory / FILE_NAME) in finding.detail
 
     def test_a_ca_without_a_crl_is_found(self, site: Site) -> None:
         """Whatever it issued is refused."""
         root = site.add(site.pki.root_pem, AuthorityType.ROOT, None)
-        finding = _only(list(check_store(site.config)), f"authority.{root.id}")
+        finding = _only(list(check_store(site.config, datetime.now(UTC))), f"authority.{root.id}")
         assert finding.state is State.WARN
         assert f"ca set {root.id}" in finding.detail
 
@@ -322,19 +322,55 @@ class TestStore:
         """With the reason why it did not."""
         root = site.add(site.pki.root_pem, AuthorityType.ROOT, f"{site.base_url}/nothing.crl")
         subject = f"authority.{root.id}.base"
-        never = _only(list(check_store(site.config)), subject)
+        never = _only(list(check_store(site.config, datetime.now(UTC))), subject)
         assert (never.state, "never asked" in never.detail) == (State.FAIL, True)
+        assert not crl_directory(site.config.state).exists()
         await site.refresh(root)
-        failed = _only(list(check_store(site.config)), subject)
+        failed = _only(list(check_store(site.config, datetime.now(UTC))), subject)
         assert (failed.state, "404" in failed.detail) == (State.FAIL, True)
 
     async def test_a_crl_that_is_kept_while_fetches_fail_is_a_warning(self, site: Site) -> None:
         """It decides until its nextUpdate; there is time to repair."""
         root = await _fill(site)
         await site.refresh(replace(root, crl_distribution_point=f"{site.base_url}/gone.crl"))
-        finding = _only(list(check_store(site.config)), f"authority.{root.id}.base")
+        finding = _only(
+            list(check_store(site.config, datetime.now(UTC))), f"authority.{root.id}.base"
+        )
         assert finding.state is State.WARN
         assert "good until" in finding.detail
+
+    @pytest.mark.parametrize(
+        ("hours", "state", "word"),
+        [
+            (1, State.OK, "0 entries, good until"),
+            (30 * 24 - 1, State.WARN, "expires soon"),
+            (30 * 24 + 1, State.FAIL, "the CRL expired"),
+        ],
+    )
+    async def test_the_age_of_a_crl_is_judged(
+        self, site: Site, hours: int, state: State, word: str
+    ) -> None:
+        """A CRL of thirty days, looked at on different days."""
+        root = await _fill(site)
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        finding = _only(list(check_store(site.config, now)), f"authority.{root.id}.base")
+        assert finding.state is state
+        assert word in finding.detail
+
+    async def test_a_ca_that_expired_is_found(self, site: Site) -> None:
+        """No chain ends at it any longer."""
+        root = await _fill(site)
+        now = root.not_after + timedelta(days=1)
+        finding = _only(list(check_store(site.config, now)), f"authority.{root.id}")
+        assert finding.state is State.FAIL
+
+    def test_a_clock_that_is_off_is_found(self, site: Site) -> None:
+        """Token-valid-from is stamped by the store's clock and compared with this one's."""
+        open_store(site.directory).close()
+        now = datetime.now(UTC) + timedelta(seconds=30)
+        finding = _only(list(check_store(site.config, now)), "clock")
+        assert finding.state is State.FAIL
+        assert "NTP" in finding.detail
 
 
 class TestUpstream:
