@@ -58,7 +58,7 @@ class Mailboxes:
         with self._database.writing() as connection:
             if load_mailbox(connection, mailbox.key) is not None:
                 raise StateError(f"there is a mailbox {mailbox.upn} already; `user set` changes it")
-            self._write(connection, [mailbox])
+            self._write(connection, [mailbox], replaced=())
 
     def get(self, upn: str) -> Mailbox:
         """The mailbox with this UPN; raises StateError if there is none."""
@@ -79,7 +79,7 @@ class Mailboxes:
             old = _require(connection, upn)
             new = replace(old, **fields)
             if new != old:
-                self._write(connection, [new])
+                self._write(connection, [new], replaced=[new.key])
         return new
 
     def remove(self, upn: str) -> None:
@@ -117,11 +117,14 @@ class Mailboxes:
             if len(names) != len(merged):
                 raise StateError("the import names a UPN twice")
             self._remove(connection, gone)
-            self._write(connection, changed)
+            replaced = [mailbox.key for mailbox in changed if mailbox.key in before]
+            self._write(connection, changed, replaced)
         added = sum(mailbox.key not in before for mailbox in changed)
         return ImportCount(added, len(changed) - added, len(merged) - len(changed), len(gone))
 
-    def _write(self, connection: Connection, new: Sequence[Mailbox]) -> None:
+    def _write(
+        self, connection: Connection, new: Sequence[Mailbox], replaced: Sequence[str]
+    ) -> None:
         if not new:
             return
         problems = [problem for mailbox in new for problem in _problems(mailbox)]
@@ -130,7 +133,8 @@ class Mailboxes:
             more = len(problems) - _SHOWN_PROBLEMS
             last = [f"and {more} more"] if more > 0 else []
             raise StateError("\n".join(problems[:_SHOWN_PROBLEMS] + last))
-        _delete(connection, [mailbox.key for mailbox in new])
+        if replaced:
+            _delete(connection, replaced)
         connection.execute(insert(mailboxes), [mailbox_row(mailbox) for mailbox in new])
         rows = [row for mailbox in new for row in address_rows(mailbox)]
         if rows:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
@@ -10,6 +11,14 @@ FILE_NAME = "store.db"
 WRITE = "write"  # execution option of a connection whose transactions may write
 
 _BUSY_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02
+_PRIMARY_CODE = 0xFF  # the rest of an error code says more precisely what the primary code means
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    f"busy_timeout = {_BUSY_SECONDS * 1000:.0f}",
+)
 
 
 def create_file(path: Path) -> None:
@@ -31,17 +40,29 @@ def create_engine_for(path: Path) -> Engine:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in WAL mode whose commits are on the disk when they return.
 
-    `mode=rw` keeps a store that vanished from being replaced by an empty one.
+    Raises sqlite3.Error.
     """
+    # SQLite does not wait by itself while another process enters WAL mode, or leaves it.
+    for _ in range(round(_BUSY_SECONDS / _PAUSE_SECONDS)):
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"{path.absolute().as_uri()}?mode=rw",  # a store that vanished is not to be made anew
         uri=True,
-        timeout=_BUSY_SECONDS,
+        timeout=0,
         isolation_level=None,
         check_same_thread=False,
     )
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except sqlite3.Error:
         connection.close()

@@ -2,7 +2,9 @@
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -50,6 +52,21 @@ class TestOpenStore:
             values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
         assert values == ["wal", 2, 1]
 
+    def test_processes_that_start_at_once_share_one_store(self, tmp_path: Path) -> None:
+        """Each of several that make the store at the same time finds it whole."""
+        start = Barrier(6)
+
+        def first_look(number: int) -> str:
+            start.wait()
+            with open_store(tmp_path / "state") as store:
+                store.mailboxes.add(Mailbox(f"u{number}@x.test"))
+                return store.mailboxes.get(f"u{number}@x.test").upn
+
+        with ThreadPoolExecutor(6) as pool:
+            assert len(set(pool.map(first_look, range(6)))) == 6
+        with open_store(tmp_path / "state") as store:
+            assert store.change_id() == 6
+
     def test_refuses_a_store_of_a_newer_program(self, tmp_path: Path) -> None:
         """An unknown schema version is named, and nothing is changed."""
         open_store(tmp_path).close()
@@ -86,13 +103,27 @@ class TestStore:
         store.require_integrity()
 
     def test_integrity_of_a_damaged_store(self, store: Store) -> None:
-        """A page overwritten with something else is found."""
+        """A column without the value that it must have is found."""
+        store.mailboxes.add(Mailbox("alice@example.test"))
+        schema = "UPDATE sqlite_master SET sql = replace(sql, '{}', '{}')"
+        for statement in (
+            schema.format("upn TEXT NOT NULL", "upn TEXT"),
+            "UPDATE mailboxes SET upn = NULL",
+            schema.format("upn TEXT", "upn TEXT NOT NULL"),
+        ):
+            connection = sqlite3.connect(file_of(store), isolation_level=None)
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(statement)
+            connection.close()
+        store.close()
+        with pytest.raises(StateError, match=r"is damaged: NULL value in mailboxes\.upn"):
+            store.require_integrity()
+
+    def test_integrity_of_a_file_that_cannot_be_read(self, store: Store) -> None:
+        """A page that was overwritten is an error, too."""
         names = (f"user{number}@example.test" for number in range(500))
         store.mailboxes.import_all([Mailbox(name, name) for name in names])
         store.close()
-        with sqlite3.connect(file_of(store)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
         content = bytearray(file_of(store).read_bytes())
         content[len(content) // 2 : len(content) // 2 + 4096] = b"\x55" * 4096
         file_of(store).write_bytes(content)
