@@ -140,13 +140,13 @@ class TestProblems:
         ) == [
             "users.csv: row 2, column 'userPrincipalName': 'alice' is not of the form name@domain",
             (
-                "users.csv: row 3, column 'proxyAddresses': 'p@x.test' and 'q@x.test' are both marked "
-                "primary (SMTP:)"
+                "users.csv: row 3, column 'proxyAddresses': 'p@x.test' and 'q@x.test' are both "
+                "marked primary (SMTP:)"
             ),
             "users.csv: row 3, column 'enabled': 'maybe' is neither true nor false (1, 0, yes, no)",
             (
-                "users.csv: row 4, column 'proxyAddresses': 'c\\x00@x.test' has a control character or "
-                "one that cannot be seen"
+                "users.csv: row 4, column 'proxyAddresses': 'c\\x00@x.test' has a control "
+                "character or one that cannot be seen"
             ),
             "users.csv: row 4, column 'samAccountName': 'a@b' has a backslash or an @",
             "users.csv: row 4, column 'enabled': '' is neither true nor false (1, 0, yes, no)",
@@ -177,12 +177,12 @@ class TestProblems:
             "a@x.test,p@x.test,SMTP:q@x.test,CORP\\a,OTHER\n"
         ) == [
             (
-                "users.csv: row 2, column 'primary_address': 'p@x.test' is primary, and SMTP:q@x.test "
-                "is as well"
+                "users.csv: row 2, column 'primary_address': 'p@x.test' is primary, and "
+                "SMTP:q@x.test is as well"
             ),
             (
-                "users.csv: row 2, column 'sam_account_name': 'CORP\\\\a' is not of the NetBIOS domain "
-                "'OTHER'"
+                "users.csv: row 2, column 'sam_account_name': 'CORP\\\\a' is not of the NetBIOS "
+                "domain 'OTHER'"
             ),
         ]
 
