@@ -75,7 +75,7 @@ async def supervised(
         yield running
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
         await running.end()  # its output ends when the last child is gone
 
 
