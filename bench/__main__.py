@@ -38,18 +38,16 @@ def _names(known: dict[str, object], option: str, text: str) -> list[str]:
 @click.command(context_settings={"show_default": True})
 @click.option("--only", default=",".join(PEERS), help="Servers, in the order of their turns.")
 @click.option("--scenario", default=",".join(SCENARIOS), help="What to measure.")
-@click.option(
-    "--rounds", default=5, type=click.IntRange(1), help="Rounds that count; one more warms up."
-)
+@click.option("--rounds", default=21, type=click.IntRange(1), help="Rounds; one more warms up.")
 @click.option(
     "--requests",
-    default=20_000,
+    default=5_000,
     type=click.IntRange(1),
     help="Requests of one server in one round.",
 )
 @click.option(
     "--handshakes",
-    default=2_000,
+    default=300,
     type=click.IntRange(1),
     help="Handshakes of one server in one round.",
 )

@@ -1,7 +1,7 @@
 """What one operation costs a server: CPU of its processes, and memory of a held Ping.
 
 Servers take turns within each round, so that a machine that slows down slows all of them, and the
-first round of each warms up and is thrown away.
+first round of each warms up and is thrown away. Many short rounds say more than a few long ones.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from bench.client import Order
 from bench.processes import BenchError
 
 _SETTLE_SECONDS = 0.1
+_MEMORY_ROUNDS = 3  # memory hardly varies
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _memory(
     plan: Plan, scenarios: Sequence[Scenario], given: peers.Surroundings
 ) -> Iterator[Sample]:
     for scenario in scenarios:
-        for _ in range(plan.rounds):
+        for _ in range(min(plan.rounds, _MEMORY_ROUNDS)):
             for name in plan.servers:
                 with _started(name, given) as server:
                     yield _memory_sample(plan, scenario, given, server)
