@@ -301,7 +301,7 @@ class Dialogue:
                     route.request_line,
                     self._forwarded,
                     self._verdicts.credentials,
-                    *[b"%b: %b\r\n" % field for field in fields],
+                    b"\r\n".join((*map(b": ".join, fields), b"")),
                 )
             ),
             length=head.content_length,

@@ -68,20 +68,17 @@ class Exchange:
 
     __slots__ = (
         "_acquiring",
-        "_began",
         "_chunk_answer",
         "_chunk_request",
         "_client",
         "_client_keeps",
         "_connection",
-        "_head",
-        "_http_1_0",
-        "_length",
         "_mode",
         "_over",
         "_pending",
         "_pending_size",
         "_pool",
+        "_request",
         "_request_sent",
         "_response",
         "_retriable",
@@ -96,12 +93,9 @@ class Exchange:
         self._client = client
         self._pool = pool
         self._mode = mode
-        self._head = request.head
-        self._length = request.length
+        self._request = request
         self._retriable = request.retriable
         self._client_keeps = request.client_keeps
-        self._http_1_0 = request.http_1_0
-        self._began = request.began
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._connection: UpstreamConnection | None = None
@@ -207,7 +201,7 @@ class Exchange:
             self._client.send(b"".join(out))
         if ended:
             now = time.perf_counter()
-            self._finish(self._written_at - self._began + now - arrived)
+            self._finish(self._written_at - self._request.began + now - arrived)
 
     def _break(self, error: UpstreamError, *, begun: bool) -> None:
         """Fail over an answer that makes no sense; `begun` tells that a part of it was sent."""
@@ -241,7 +235,7 @@ class Exchange:
             and connection is not None
             and connection.reused
             and self.request_ended
-            and self._length in (0, None)
+            and self._request.length in (0, None)
             and not self._chunk_request
         )
 
@@ -252,7 +246,7 @@ class Exchange:
         if not self._sent:
             if self._mode is BodyMode.BUFFER and not self.request_ended:
                 return
-            data = b"".join((self._head, self._framing(), *self._framed(pieces)))
+            data = b"".join((self._request.head, self._framing(), *self._framed(pieces)))
             self._sent = True
         else:
             if self._request_sent:
@@ -273,8 +267,8 @@ class Exchange:
         """A Content-Length wherever the length is known: not every mail server takes chunks."""
         if self.request_ended:
             return b"Content-Length: %d\r\n\r\n" % self._pending_size
-        if self._length is not None:
-            return b"Content-Length: %d\r\n\r\n" % self._length
+        if self._request.length is not None:
+            return b"Content-Length: %d\r\n\r\n" % self._request.length
         self._chunk_request = True
         return b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -290,25 +284,25 @@ class Exchange:
 
     def _answer_head(self, head: ResponseHead) -> bytes:
         self._response = head
-        lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
-        lines += [b"%b: %b\r\n" % field for field in self._client.response_fields(head.headers)]
+        lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
+        lines += map(b": ".join, self._client.response_fields(head.headers))
         if head.content_length is not None:
-            lines.append(b"Content-Length: %d\r\n" % head.content_length)
+            lines.append(b"Content-Length: %d" % head.content_length)
         elif not head.bodiless:
-            if self._http_1_0:
+            if self._request.http_1_0:
                 self._client_keeps = False
             else:
                 self._chunk_answer = True
-                lines.append(b"Transfer-Encoding: chunked\r\n")
+                lines.append(b"Transfer-Encoding: chunked")
         if not self.request_ended:
             # The rest of the request is not wanted any more, and nobody reads it.
             self._client_keeps = False
         if not self._client_keeps:
-            lines.append(b"Connection: close\r\n")
-        elif self._http_1_0:
-            lines.append(b"Connection: keep-alive\r\n")
+            lines.append(b"Connection: close")
+        elif self._request.http_1_0:
+            lines.append(b"Connection: keep-alive")
         lines.append(b"\r\n")
-        return b"".join(lines)
+        return b"\r\n".join(lines)
 
     def _finish(self, latency: float) -> None:
         response = self._response

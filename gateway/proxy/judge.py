@@ -156,6 +156,8 @@ class Judge:
         self, identity: Identity, records: Sequence[Authority | None], now: datetime
     ) -> tuple[RevocationStatus, ...]:
         """One status a certificate below the root: each is asked of the CA above it."""
+        if not records:
+            return ()
         below = [identity.certificate]
         below += [self._authority_certificate(der) for der in identity.authorities[:-1]]
         return tuple(

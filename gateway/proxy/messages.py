@@ -32,6 +32,7 @@ _SINGLE = frozenset(
 _SINGLE_LENGTHS = frozenset(len(name) for name in _SINGLE)  # spares most names the rest of the test
 _FIELD_OVERHEAD = 4  # colon, space and CRLF
 _LENGTH_DIGITS = 18
+_LENGTH_NAME, _CODING_NAME = len(b"content-length"), len(b"transfer-encoding")
 _RESPONSE_HEAD_BYTES = 256 * 1024
 _RESPONSE_HEADERS = 500
 
@@ -85,7 +86,6 @@ class RequestParser:
         "_headers",
         "_parser",
         "_silent",
-        "_single",
         "_size",
         "_target",
     )
@@ -134,7 +134,6 @@ class RequestParser:
         self._head_done = False
         self._target = b""
         self._headers: list[Header] = []
-        self._single: dict[bytes, bytes] = {}
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request target."""
@@ -142,29 +141,21 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailer fields (RFC 9110 section 6.5) are dropped."""
-        if self._head_done:
-            return
-        headers = self._headers
-        headers.append((name, value))
-        if len(headers) > self._header_count:
-            raise RequestError(f"the head has more than {self._header_count} fields", 431)
-        if len(name) not in _SINGLE_LENGTHS:
-            return
-        lower = name.lower()
-        if lower in _SINGLE:
-            if lower in self._single:
-                raise RequestError(f"the field {lower.decode()} is there twice")
-            self._single[lower] = value
+        if not self._head_done:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._head_done = True
-        parser, single = self._parser, self._single
+        parser, headers = self._parser, self._headers
+        if len(headers) > self._header_count:
+            raise RequestError(f"the head has more than {self._header_count} fields", 431)
         if self._silent + self._size > self._header_bytes:
             self._measure()
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise RequestError(f"HTTP/{version} is not spoken here", 505)
+        single = _single_fields(headers)
         http_1_0 = version == "1.0"
         if not http_1_0 and b"host" not in single:
             raise RequestError("the request names no Host")
@@ -177,7 +168,7 @@ class RequestParser:
         head = RequestHead(
             method=parser.get_method(),
             target=self._target,
-            headers=self._headers,
+            headers=headers,
             single=single,
             content_length=None if length is None else _length(length),
             keep_alive=parser.should_keep_alive(),
@@ -214,13 +205,11 @@ class ResponseParser:
     """Responses of one upstream connection, in order; interim (1xx) ones are passed over."""
 
     __slots__ = (
-        "_chunked",
         "_events",
         "_failed",
         "_head_done",
         "_headers",
         "_interim",
-        "_length",
         "_parser",
         "_reason",
         "_silent",
@@ -258,8 +247,6 @@ class ResponseParser:
         """Begin a response."""
         self._headers: list[Header] = []
         self._head_done = False
-        self._length: int | None = None
-        self._chunked = False
         self._interim = False
         self._reason = b""
 
@@ -271,17 +258,7 @@ class ResponseParser:
         """Take a header field; trailer fields (RFC 9110 section 6.5) are dropped."""
         if self._head_done:
             return
-        headers = self._headers
-        headers.append((name, value))
-        if len(headers) > _RESPONSE_HEADERS:
-            raise UpstreamError(f"the mail server's response has over {_RESPONSE_HEADERS} fields")
-        lower = name.lower()
-        if lower == b"content-length":
-            self._length = _response_length(value)
-        elif lower == b"transfer-encoding":
-            if value.strip().lower() != b"chunked":
-                raise UpstreamError("the mail server uses a transfer coding other than chunked")
-            self._chunked = True
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
@@ -290,14 +267,17 @@ class ResponseParser:
         if status < 200:  # noqa: PLR2004 (RFC 9110 section 15.2)
             self._interim = True
             return
+        if len(self._headers) > _RESPONSE_HEADERS:
+            raise UpstreamError(f"the mail server's response has over {_RESPONSE_HEADERS} fields")
+        length, chunked = _response_framing(self._headers)
         bodiless = status in (204, 304)
-        until_close = not bodiless and self._length is None and not self._chunked
+        until_close = not bodiless and length is None and not chunked
         head = ResponseHead(
             status=status,
             reason=self._reason,
             headers=self._headers,
             # RFC 9110 section 8.6: none with 204.
-            content_length=None if status == 204 else self._length,  # noqa: PLR2004 (as above)
+            content_length=None if status == 204 else length,  # noqa: PLR2004 (as above)
             bodiless=bodiless,
             until_close=until_close,
             keep_alive=self._parser.should_keep_alive() and not until_close,
@@ -322,17 +302,37 @@ class ResponseParser:
 
 def _length(value: bytes) -> int:
     """The number; of digits llhttp lets any count pass, and nothing else."""
-    digits = value.strip()
-    if len(digits) > _LENGTH_DIGITS:
+    if len(value) > _LENGTH_DIGITS:
         raise RequestError(f"Content-Length has more than {_LENGTH_DIGITS} digits")
-    return int(digits)
+    return int(value)
 
 
-def _response_length(value: bytes) -> int:
-    try:
-        return _length(value)
-    except RequestError as error:
-        raise UpstreamError(f"the mail server's {error}") from error
+def _single_fields(headers: list[Header]) -> dict[bytes, bytes]:
+    single: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if len(name) in _SINGLE_LENGTHS:
+            lower = name.lower()
+            if lower in _SINGLE:
+                if lower in single:
+                    raise RequestError(f"the field {lower.decode()} is there twice")
+                single[lower] = value
+    return single
+
+
+def _response_framing(headers: list[Header]) -> tuple[int | None, bool]:
+    """The Content-Length, and whether the body is chunked."""
+    length, chunked = None, False
+    for name, value in headers:
+        size = len(name)
+        if size == _LENGTH_NAME and name.lower() == b"content-length":
+            if len(value) > _LENGTH_DIGITS:
+                raise UpstreamError("the mail server's Content-Length is too large")
+            length = int(value)
+        elif size == _CODING_NAME and name.lower() == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":
+                raise UpstreamError("the mail server uses a transfer coding other than chunked")
+            chunked = True
+    return length, chunked
 
 
 def _require_chunked(coding: bytes, *, http_1_0: bool) -> None:
