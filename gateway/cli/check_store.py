@@ -9,7 +9,6 @@ from gateway.config import Config
 from gateway.core.authority import Authority
 from gateway.errors import StateError
 from gateway.revocation.engine import RevocationEngine, SourceReport
-from gateway.runtime.folders import crl_directory
 from gateway.store.sqlite import FILE_NAME
 from gateway.store.store import Store, open_store
 from gateway.tls.context import root_count
@@ -65,7 +64,7 @@ def _roots(authorities: Sequence[Authority]) -> Finding:
 
 
 def _crls(config: Config, authorities: Iterable[Authority], now: datetime) -> Iterable[Finding]:
-    directory = crl_directory(config.state)
+    directory = config.state.crl_directory
     # An engine makes its folder: one that is root's would be closed to a gateway of less rank.
     engine = RevocationEngine(directory, config.revocation) if directory.exists() else None
     for authority in authorities:

@@ -27,7 +27,6 @@ from gateway.revocation.engine import RevocationEngine
 from gateway.revocation.schedule import RefreshSchedule
 from gateway.runtime.batch_writer import BatchWriter
 from gateway.runtime.crl_facts import CrlWatch
-from gateway.runtime.folders import crl_directory
 from gateway.runtime.housekeeping import keep_house
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.process import ProcessArguments, watch_lifeline
@@ -145,7 +144,7 @@ class Control:
 
 async def _run(arguments: ProcessArguments, config: Config) -> None:
     with open_store(config.state.directory) as store:
-        engine = RevocationEngine(crl_directory(config.state), config.revocation)
+        engine = RevocationEngine(config.state.crl_directory, config.revocation)
         await Control(arguments, config, store, engine).run()
 
 

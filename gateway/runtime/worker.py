@@ -70,7 +70,9 @@ class Worker:
         await self._resolve(services.pool)
         connections = Connections(services)
         server = await loop.create_server(
-            connections.accept, sock=socket.socket(fileno=self._arguments.listen_fd)
+            connections.accept,
+            sock=socket.socket(fileno=self._arguments.listen_fd),
+            backlog=self._config.listen.backlog,
         )
         self._tasks.spawn(services.pool.keep_resolved(), name="resolve")
         self._tasks.spawn(self._follow(services, known), name="follow")
@@ -175,9 +177,9 @@ def only_upstream(config: Config) -> Upstream:
 def main() -> None:
     """Be a worker; ends with code 2 and a line in the log when it cannot begin."""
     arguments = ProcessArguments.from_argv()
-    config = load(arguments.config)
-    configure_logging(config.log, process=arguments.name)
     try:
+        config = load(arguments.config)
+        configure_logging(config.log, process=arguments.name)
         uvloop.run(Worker(arguments, config).run())
     except GatewayError as error:
         _log.error("worker.failed", detail=str(error))

@@ -32,7 +32,6 @@ from gateway.core.mailbox import Mailbox
 from gateway.pki.folder import read_certificates
 from gateway.revocation.engine import RevocationEngine
 from gateway.runtime import sockets
-from gateway.runtime.folders import crl_directory
 from gateway.store.sqlite import FILE_NAME
 from gateway.store.store import open_store
 from tests.helpers import Pki, server_context
@@ -68,7 +67,7 @@ class Site:
 
     async def refresh(self, authority: Authority) -> None:
         """Fetch its CRL."""
-        engine = RevocationEngine(crl_directory(self.config.state), self.config.revocation)
+        engine = RevocationEngine(self.config.state.crl_directory, self.config.revocation)
         await engine.refresh(authority)
 
     def write(self, path: Path) -> Path:
@@ -324,7 +323,7 @@ class TestStore:
         subject = f"authority.{root.id}.base"
         never = _only(list(check_store(site.config, datetime.now(UTC))), subject)
         assert (never.state, "never asked" in never.detail) == (State.FAIL, True)
-        assert not crl_directory(site.config.state).exists()
+        assert not site.config.state.crl_directory.exists()
         await site.refresh(root)
         failed = _only(list(check_store(site.config, datetime.now(UTC))), subject)
         assert (failed.state, "404" in failed.detail) == (State.FAIL, True)
