@@ -47,6 +47,7 @@ def command(directory: Path, port: int | None, *, once: bool) -> int:
         try:
             return asyncio.run(demo.run(once=once))
         except asyncio.CancelledError:
+            say("\nInterrupted; all its processes have ended.")
             raise click.Abort from None
 
 

@@ -15,7 +15,7 @@ from gateway.errors import ConfigError
 
 USUAL_PORT: Final = 8443
 CRLS: Final = ("root.crl", "issuing.crl")
-_READY_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
 
