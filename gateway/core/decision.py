@@ -157,9 +157,10 @@ def _validity(facts: Facts, now: datetime) -> str | Deny:
             Reason.OUTSIDE_VALIDITY,
             f"valid from {begins.isoformat()} to {ends.isoformat()}, and it is {now.isoformat()}",
         )
-    if now > facts.chain_not_after:
-        return Deny(Reason.OUTSIDE_VALIDITY, "a CA certificate of the chain has expired")
-    return _in_handshake(facts, Reason.OUTSIDE_VALIDITY) or f"valid until {ends.isoformat()}"
+    denial = _in_handshake(facts, Reason.OUTSIDE_VALIDITY)
+    if denial is None and now > facts.chain_not_after:
+        denial = Deny(Reason.OUTSIDE_VALIDITY, "a CA certificate of the chain has expired")
+    return denial or f"valid until {ends.isoformat()}"
 
 
 def _key_usage(facts: Facts, _now: datetime) -> str | Deny:
