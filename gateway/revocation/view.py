@@ -65,6 +65,7 @@ class RevocationView:
         }
         return cls(directory, now, indexes)
 
+    @property
     def is_current(self) -> bool:
         """Whether the folder still is as it was when the view was loaded."""
         return fingerprint(self.directory) == self.fingerprint

@@ -105,7 +105,7 @@ async def test_an_unchanged_crl_is_neither_sent_nor_compiled_again(
     before = RevocationView.load(tmp_path)
     again = await engine.refresh(authority)
     assert (again.ok, again.not_modified, server.not_modified) == (True, True, 1)
-    assert before.is_current()
+    assert before.is_current
 
 
 async def test_the_same_octets_without_an_etag_keep_the_time_of_acceptance(
