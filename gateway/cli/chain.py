@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -19,6 +18,7 @@ from OpenSSL import crypto
 from gateway.core.authority import Authority
 from gateway.core.decision import Deny
 from gateway.core.reasons import Reason
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError
 
 _FILE_LIMIT = 1024 * 1024
@@ -32,15 +32,6 @@ _OUTSIDE_VALIDITY = frozenset({9, 10})
 _RSA_BITS = 2048
 _EC_BITS = 224
 _DIGEST_BITS = 224
-
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +63,7 @@ def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
         if _PEM_MARK in content:
             return tuple(x509.load_pem_x509_certificates(content))
         return (x509.load_der_x509_certificate(content),)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CertificateError(f"{path}: holds no certificate, PEM or DER: {error}") from error
 
 
@@ -145,7 +136,7 @@ _Check = Callable[[x509.Certificate, datetime], Deny | None]
 def _judged(check: _Check, certificate: x509.Certificate, at: datetime) -> Iterator[Deny]:
     try:
         denial = check(certificate, at)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         denial = Deny(Reason.WEAK_KEY, f"{_name(certificate)}: cannot be judged: {error}")
     if denial is not None:
         yield denial
@@ -196,5 +187,5 @@ def _signature(certificate: x509.Certificate, _at: datetime) -> Deny | None:
 def _name(certificate: x509.Certificate) -> str:
     try:
         return certificate.subject.rfc4514_string() or f"serial {certificate.serial_number:x}"
-    except (ValueError, TypeError):
+    except UNREADABLE:
         return f"serial {certificate.serial_number:x}"

@@ -19,6 +19,7 @@ from gateway.cli.options import config_option, json_option
 from gateway.cli.tables import print_json
 from gateway.config import Config, load
 from gateway.core.decision import Allow, decide, trace
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError, GatewayError, StateError
 from gateway.proxy.judge import Judge, Rules
 from gateway.revocation.view import RevocationView
@@ -145,7 +146,7 @@ def explain(config: Config, question: Question) -> Explanation:
 def _names(leaf: x509.Certificate, path: Path) -> tuple[str, str]:
     try:
         return leaf.issuer.rfc4514_string(), leaf.subject.rfc4514_string()
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise CertificateError(f"{path}: issuer or subject cannot be read: {error}") from error
 
 

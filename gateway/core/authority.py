@@ -8,20 +8,12 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.core.certificate import subject_key_id
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError
 
 _KEY_ID_LIMIT = 64  # octets: SHA-512 is the longest hash that CAs make one of (RFC 7093)
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 class AuthorityType(IntEnum):
@@ -74,7 +66,7 @@ class Authority:
             certificate = x509.load_der_x509_certificate(der)
             _require_authority(certificate, authority_type)
             key_id = _record_id(certificate)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise CertificateError(f"the CA certificate cannot be read: {error}") from error
         return cls(
             id=key_id,
