@@ -123,7 +123,9 @@ def explain(config: Config, question: Question) -> Explanation:
         identity = judge.identify(chain.certificates, question.at)
         facts = judge.facts(identity, question.at, user=question.user)
     except CertificateError as error:
-        raise CertificateError(f"{question.path}: {error}") from error
+        raise CertificateError(
+            f"{question.path}: {error} (the gateway refuses such a certificate)"
+        ) from error
     facts = replace(
         facts,
         chain_denial=chain.denial or facts.chain_denial,

@@ -8,9 +8,11 @@ from types import MappingProxyType
 import click
 
 from gateway.cli.serial_number import serial_text
+from gateway.cli.tables import iso
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Allow, Decision, Deny, Step
 from gateway.core.mailbox import Mailbox
+from gateway.core.names import SanName
 from gateway.core.reasons import Reason
 from gateway.errors import GatewayError
 
@@ -53,7 +55,7 @@ class Explanation:
 
 
 def as_dictionary(explanation: Explanation) -> dict[str, object]:
-    """The explanation in types that JSON has."""
+    """The explanation as `print_json` takes it."""
     decision, certificate = explanation.decision, explanation.certificate
     denial = decision if isinstance(decision, Deny) else None
     return {
@@ -62,17 +64,17 @@ def as_dictionary(explanation: Explanation) -> dict[str, object]:
         "detail": denial and denial.detail,
         "hint": denial and _HINTS.get(denial.reason),
         "mailbox": explanation.mailbox and explanation.mailbox.upn,
-        "at": explanation.at.isoformat(),
-        "expires_at": decision.expires_at.isoformat() if isinstance(decision, Allow) else None,
+        "at": explanation.at,
+        "expiresAt": decision.expires_at if isinstance(decision, Allow) else None,
         "certificate": {
-            "serial_number": f"{certificate.serial_number:#x}",
-            "issuer_id": explanation.issuer_id or None,
+            "serialNumber": f"{certificate.serial_number:#x}",
+            "issuerId": explanation.issuer_id or None,
             "subject": explanation.subject,
             "issuer": explanation.issuer,
-            "not_before": certificate.not_before.isoformat(),
-            "not_after": certificate.not_after.isoformat(),
-            "principal_names": [name.value for name in certificate.principal_names],
-            "rfc822_names": [name.value for name in certificate.rfc822_names],
+            "notBefore": certificate.not_before,
+            "notAfter": certificate.not_after,
+            "principalNames": [name.value for name in certificate.principal_names],
+            "rfc822Names": [name.value for name in certificate.rfc822_names],
             "fingerprint": certificate.fingerprint.hex(),
         },
         "steps": [asdict(step) for step in explanation.steps],
@@ -98,15 +100,14 @@ def print_explanation(explanation: Explanation) -> None:
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     certificate = explanation.certificate
-    names = [f"UPN {name.value}" for name in certificate.principal_names]
-    names += [f"RFC822 {name.value}" for name in certificate.rfc822_names]
+    names: list[SanName] = [*certificate.principal_names, *certificate.rfc822_names]
     about = {
         "certificate": explanation.subject,
         "serial": serial_text(certificate.serial_number),
         "issuer": explanation.issuer,
-        "valid": f"{certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}",
-        "names": ", ".join(names) or "none",
-        "at": explanation.at.isoformat(),
+        "valid": f"{iso(certificate.not_before)} to {iso(certificate.not_after)}",
+        "names": ", ".join(name.text for name in names) or "none",
+        "at": iso(explanation.at),
     }
     yield from (f"{key:<13}{_printable(value)}" for key, value in about.items())
     yield ""
@@ -115,7 +116,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     yield ""
     decision = explanation.decision
     if isinstance(decision, Allow):
-        yield f"allow        {decision.mailbox.upn}, until {decision.expires_at.isoformat()}"
+        yield f"allow        {decision.mailbox.upn}, until {iso(decision.expires_at)}"
         return
     yield f"deny         {decision.reason}: {_printable(decision.detail)}"
     if decision.reason in _HINTS:

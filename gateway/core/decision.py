@@ -187,7 +187,7 @@ def _san(facts: Facts, _now: datetime) -> str | Deny:
     found = ", ".join(mailbox.upn for mailbox in facts.binding.mailboxes)
     if len(facts.binding.mailboxes) > 1:
         return Deny(Reason.AMBIGUOUS_SAN, f"the SAN values name different mailboxes: {found}")
-    return "SAN " + ", ".join(name.value for name in facts.binding.names)
+    return ", ".join(name.text for name in facts.binding.names)
 
 
 def _blocked(facts: Facts, _now: datetime) -> str | Deny:
@@ -214,7 +214,7 @@ def _revocation_known(facts: Facts, _now: datetime) -> str | Deny:
 
 def _mailbox(facts: Facts, _now: datetime) -> str | Deny:
     if not facts.binding.mailboxes:
-        values = ", ".join(name.value for name in facts.binding.names)
+        values = " or ".join(name.text for name in facts.binding.names)
         return Deny(Reason.UNKNOWN_MAILBOX, f"no mailbox has {values}")
     mailbox = facts.binding.mailboxes[0]
     if not mailbox.enabled:

@@ -29,6 +29,11 @@ class PrincipalName:
     def __post_init__(self) -> None:
         _refuse_odd_characters(self.value, "principal name")
 
+    @property
+    def text(self) -> str:
+        """The name and what it is, for people."""
+        return f"UPN {self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class Rfc822Name:
@@ -38,6 +43,11 @@ class Rfc822Name:
 
     def __post_init__(self) -> None:
         _refuse_odd_characters(self.value, "RFC822 name")
+
+    @property
+    def text(self) -> str:
+        """The name and what it is, for people."""
+        return f"RFC822 name {self.value}"
 
 
 SanName = PrincipalName | Rfc822Name

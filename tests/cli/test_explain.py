@@ -210,12 +210,12 @@ class TestAllow:
         assert [step["check"] for step in found["steps"]] == CHECKS
         assert all(step["result"] == "pass" and step["detail"] for step in found["steps"])
         certificate = found["certificate"]
-        assert certificate["serial_number"] == f"{alice.serial_number:#x}"
-        assert certificate["issuer_id"] == issuing.key_identifier.hex()
+        assert certificate["serialNumber"] == f"{alice.serial_number:#x}"
+        assert certificate["issuerId"] == issuing.key_identifier.hex()
         assert certificate["issuer"] == "CN=Issuing CA"
-        assert certificate["principal_names"] == [ALICE.upn]
-        assert certificate["rfc822_names"] == ["alice@mail.test"]
-        assert found["at"] < found["expires_at"] <= certificate["not_after"]
+        assert certificate["principalNames"] == [ALICE.upn]
+        assert certificate["rfc822Names"] == ["alice@mail.test"]
+        assert found["at"] < found["expiresAt"] <= certificate["notAfter"]
 
     def test_table(self, bed: Bed, root: CertificateAuthority, capsys: Output) -> None:
         """For people there is a line for each check, and the decision below."""
@@ -265,7 +265,7 @@ class TestAllow:
         assert bed.explain(alice.certificate_pem, "--at", moment, "--json") == 1
         found = printed(capsys)
         assert (found["reason"], failed(found)) == ("OUTSIDE_VALIDITY", "validity")
-        assert found["at"] == f"{moment}+00:00"
+        assert found["at"] == f"{moment}Z"
 
 
 class TestHandshake:
@@ -422,7 +422,7 @@ class TestDeny:
         assert bed.explain(content, "--json", *arguments) == 1
         found = printed(capsys)
         assert found["decision"] == "deny"
-        assert found["expires_at"] is None
+        assert found["expiresAt"] is None
         failed(found)
         return found
 

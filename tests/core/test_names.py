@@ -64,3 +64,9 @@ def test_kinds_are_never_equal() -> None:
     """A UPN is no address, though the text be the same."""
     names: set[SanName] = {PrincipalName("alice@example.test"), Rfc822Name("alice@example.test")}
     assert len(names) == 2
+
+
+def test_text_says_which_kind() -> None:
+    """Whoever reads a log sees where the name is looked up."""
+    assert PrincipalName("a@b").text == "UPN a@b"
+    assert Rfc822Name("a@b").text == "RFC822 name a@b"
