@@ -6,6 +6,7 @@ Decides whether a certificate can be such a record; is not told what it has sign
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from hashlib import sha256
 
 from cryptography import x509
 
@@ -24,11 +25,33 @@ class AuthorityType(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
-    """One record of the trust store (Entra's CertificateAuthorityInformation).
+class CrlSource:
+    """A further CRL of an authority, beside the base and the delta CRL that Entra knows.
 
     Attributes:
-        id: trustedIssuerSKI, lower-case hexadecimal; identifies the record.
+        url: where the CRL is.
+        signer: the certificate of who signs it, DER; None if the authority does so itself.
+    """
+
+    url: str
+    signer: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """What its files and reports are called: the same for the same URL, and short."""
+        return "source-" + sha256(self.url.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One certificate of the trust store (Entra's CertificateAuthorityInformation).
+
+    A CA is a name with a key. It may have several certificates, as after a renewal with the same
+    key or a cross-signing: they share the id and all that concerns CRLs.
+
+    Attributes:
+        id: identifies the CA: trustedIssuerSKI, lower-case hexadecimal; another CA with the same
+            SKI has "-2" behind it.
         authority_type: root or intermediate.
         certificate: trustedCertificate, DER.
         crl_distribution_point: the URL of the base CRL; None leaves the CA without one, and its
@@ -38,6 +61,9 @@ class Authority:
         trusted_issuer: the subject as RFC 4514 text.
         subject: the subject name as DER.
         not_before, not_after: the CA certificate's own validity, UTC.
+        delta_required: a delta CRL that is configured must be there and valid (Entra's rule).
+        exempt: no CRL is consulted about what this CA issued.
+        sources: further CRLs.
     """
 
     id: str
@@ -50,6 +76,20 @@ class Authority:
     subject: bytes
     not_before: datetime
     not_after: datetime
+    delta_required: bool = True
+    exempt: bool = False
+    sources: tuple[CrlSource, ...] = ()
+
+    @property
+    def has_crl(self) -> bool:
+        """Whether a CRL of this CA is configured anywhere."""
+        return self.crl_distribution_point is not None or bool(self.sources)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every URL that is asked for this CA."""
+        own = (self.crl_distribution_point, self.delta_crl_distribution_point)
+        return (*(url for url in own if url is not None), *(one.url for one in self.sources))
 
     @classmethod
     def from_der(
