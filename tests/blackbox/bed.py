@@ -201,15 +201,6 @@ class Running:
         ]
 
 
-def is_alive(pid: int) -> bool:
-    """Whether there is a process of that id."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def demo_mail_server() -> Iterator[int]:
     """The demo mail server as a process; gives its port."""

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.blackbox.bed import free_ports
+from tests.blackbox.processes import processes_in
 
 LINE = re.compile(r"(ok|FAIL) +[0-9.]+ s  (.+)")
 SHOWN = (
@@ -44,15 +45,3 @@ def test_every_step_goes_well_and_nothing_is_left(tmp_path: Path) -> None:
     missing = [words for words in SHOWN if not any(words in line for line in said)]
     assert missing == [], done.stdout
     assert processes_in(tmp_path) == []
-
-
-def processes_in(folder: Path) -> list[str]:
-    """The command lines of the processes whose working folder is `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").readlink() == folder:
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue  # it has ended meanwhile, or is not ours
-    return found

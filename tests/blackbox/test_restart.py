@@ -1,6 +1,7 @@
 """SIGTERM ends the gateway cleanly, and what it knew it knows when it begins again."""
 
-from tests.blackbox.bed import Bed, is_alive, set_up, until
+from tests.blackbox.bed import Bed, set_up, until
+from tests.blackbox.processes import is_alive
 from tests.real import crl_server
 
 

@@ -268,6 +268,31 @@ class TestCommand:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((HOST, ports.mail), timeout=10)
 
+    async def test_it_stays_up_until_it_is_interrupted(
+        self, tmp_path: Path, capsys: Output
+    ) -> None:
+        """Ctrl-C is no failure; the invitation was printed before."""
+        demo = Demo(DemoFolder(tmp_path), PORTS)
+        await demo._processes.start("one", "-c", ENDLESS, log=tmp_path / "log")
+        staying = asyncio.gather(demo._stay())
+        await asyncio.sleep(0)
+        (task,) = asyncio.all_tasks() - {asyncio.current_task()}
+        task.cancel()
+        await staying
+        assert demo._failed == 0
+        assert (await demo._end()).detail == f"one with {-signal.SIGTERM}"
+        assert "Try it from another terminal" in capsys.readouterr().out
+
+    async def test_a_process_that_ends_meanwhile_is_a_failure(
+        self, tmp_path: Path, capsys: Output
+    ) -> None:
+        """It is named, with its status."""
+        demo = Demo(DemoFolder(tmp_path), PORTS)
+        await demo._processes.start("one", "-c", "raise SystemExit(3)", log=tmp_path / "log")
+        await demo._stay()
+        assert demo._failed == 1
+        assert "the one has ended with 3" in capsys.readouterr().out
+
     def test_wrong_options_are_usage(self, tmp_path: Path, capsys: Output) -> None:
         """A port in use ends with 2 and makes nothing but the folder."""
         with socket.create_server((HOST, 0)) as held:
