@@ -73,7 +73,7 @@ class Demo:
             if await self._take_all(self._preparations(crls)) and await self._show():
                 await self._stay() if not once else None
             await self._take_all([Step("everything ends when it is told to", self._end)])
-        say(f"\n{self._failed} steps went wrong." if self._failed else "\nEvery step went well.")
+        say(f"\nSteps that failed: {self._failed}." if self._failed else "\nEvery step went well.")
         return 1 if self._failed else 0
 
     async def _show(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -179,24 +179,27 @@ class Story:
         return Result(ok=bool(_folders(outcome)), detail=_said(outcome))
 
     async def _certificate_revoked(self) -> Result:
-        return await self._until_refused(self._carol, _forbidden)
+        return await self._refused_soon(self._carol, _forbidden)
 
     async def _user_revoked(self) -> Result:
-        return await self._until_refused(self._dave, _unavailable)
+        return await self._refused_soon(self._dave, _unavailable)
 
-    async def _until_refused(self, device: Device, expected: Callable[[object], bool]) -> Result:
-        """The workers follow a change within a second; what is asked until then is served."""
-        before, deadline = device.connections, time.monotonic() + _FOLLOWED_SECONDS
-        outcome: object = await device.options()
-        while isinstance(outcome, Capabilities) and time.monotonic() < deadline:
-            await asyncio.sleep(_POLL_SECONDS)
-            outcome = await device.options()
+    async def _refused_soon(self, device: Device, expected: Callable[[object], bool]) -> Result:
+        before = device.connections
+        outcome = await _while_followed(device.options, _is_in)
         kept = device.connections == before
         where = "on the connection that it held open" if kept else "on a new connection"
         return Result(ok=expected(outcome), detail=f"{_said(outcome)} {where}")
 
     async def _kept_out(self) -> Result:
-        return await self._once(self._device("dave", "dave", "PHONE4"), _unavailable)
+        """Another worker may get the new connection, which has its own moment to follow."""
+
+        async def connect() -> object:
+            async with self._device("dave", "dave", "PHONE4") as device:
+                return await device.options()
+
+        outcome = await _while_followed(connect, _is_in)
+        return Result(ok=_unavailable(outcome), detail=_said(outcome))
 
     async def _publish(self) -> Result:
         """A CRL says whole seconds, and its thisUpdate must be later than the revocation."""
@@ -205,12 +208,8 @@ class Story:
         return await command_step("pki", "crl", "--directory", str(self._folder.pki)).action()
 
     async def _readmitted(self) -> Result:
-        deadline = time.monotonic() + _FOLLOWED_SECONDS
-        outcome: object = await self._dave.options()
-        while _unavailable(outcome) and time.monotonic() < deadline:
-            await asyncio.sleep(_POLL_SECONDS)
-            outcome = await self._dave.options()
-        return Result(ok=isinstance(outcome, Capabilities), detail=_said(outcome))
+        outcome = await _while_followed(self._dave.options, _unavailable)
+        return Result(ok=_is_in(outcome), detail=_said(outcome))
 
     def _refresh(self) -> Step:
         # The issuing CA, on whose CRL it depends, comes after the root.
@@ -227,6 +226,22 @@ class Story:
             key=None if certificate is None else pki / f"{certificate}.key",
             timeout_seconds=10.0,
         )
+
+
+async def _while_followed(
+    ask: Callable[[], Awaitable[object]], is_stale: Callable[[object], bool]
+) -> object:
+    """What is answered once the workers have followed a change, which takes up to a second."""
+    deadline = time.monotonic() + _FOLLOWED_SECONDS
+    outcome = await ask()
+    while is_stale(outcome) and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_SECONDS)
+        outcome = await ask()
+    return outcome
+
+
+def _is_in(outcome: object) -> bool:
+    return isinstance(outcome, Capabilities)
 
 
 def _folders(outcome: object) -> Sequence[Folder]:
