@@ -81,6 +81,11 @@ class Authority:
     sources: tuple[CrlSource, ...] = ()
 
     @property
+    def key_id(self) -> str:
+        """trustedIssuerSKI, lower-case hexadecimal."""
+        return self.id.partition("-")[0]
+
+    @property
     def has_crl(self) -> bool:
         """Whether a CRL of this CA is configured anywhere."""
         return self.crl_distribution_point is not None or bool(self.sources)

@@ -18,10 +18,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
+    true,
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -56,15 +58,36 @@ metadata = MetaData()
 # SQLite counts up by itself only in a column that is declared INTEGER.
 _RISING = BigInteger().with_variant(Integer, "sqlite")
 
+# A CA is a name with a key; what its CRLs are is the same for all of its certificates.
 authorities = Table(
     "authorities",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("authority_type", Integer, nullable=False),
-    Column("certificate", LargeBinary, nullable=False),
     Column("crl_distribution_point", Text),
     Column("delta_crl_distribution_point", Text),
     Column("backdating_seconds", Integer, nullable=False),
+    Column("delta_required", Boolean, nullable=False, server_default=true()),
+    Column("exempt", Boolean, nullable=False, server_default=false()),
+)
+
+authority_certificates = Table(
+    "authority_certificates",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("authority_id", Text, ForeignKey("authorities.id", ondelete="CASCADE"), nullable=False),
+    Column("authority_type", Integer, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Index("certificates_of_authority", "authority_id"),
+)
+
+authority_sources = Table(
+    "authority_sources",
+    metadata,
+    Column(
+        "authority_id", Text, ForeignKey("authorities.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("url", Text, primary_key=True),
+    Column("signer", LargeBinary),
 )
 
 mailboxes = Table(

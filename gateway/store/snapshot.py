@@ -11,7 +11,7 @@ from gateway.core.authority import Authority
 from gateway.core.decision import TokenValidFrom
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
-from gateway.store.authorities import load_authorities
+from gateway.store.authority_rows import load_authorities
 from gateway.store.certificates import load_blocked
 from gateway.store.database import latest_change
 from gateway.store.mailbox_rows import folded_addresses, load_mailboxes
@@ -32,7 +32,8 @@ class Snapshot:
 
     Attributes:
         change_id: the last change that is in it, 0 before the first.
-        authorities: the CA records by id.
+        authorities: the CA records; the newest of each CA by its id, any other by a key that
+            begins with it.
     """
 
     change_id: int
@@ -109,8 +110,11 @@ class Snapshot:
 
 
 def _authorities(connection: Connection) -> Mapping[str, Authority]:
-    records = load_authorities(connection)
-    return MappingProxyType({record.id: record for record in records})
+    records: dict[str, Authority] = {}
+    for record in load_authorities(connection):
+        key = record.id if record.id not in records else f"{record.id}#{len(records)}"
+        records[key] = record
+    return MappingProxyType(records)
 
 
 def _addressed(mailboxes: Iterable[Mailbox]) -> Iterable[tuple[str, Mailbox]]:

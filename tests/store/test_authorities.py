@@ -1,13 +1,20 @@
 """CA records in the store."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.core.authority import Authority, AuthorityType
+from gateway.core.authority import Authority, AuthorityType, CrlSource
 from gateway.errors import CertificateError, StateError
 from gateway.pki.authority import CertificateAuthority
+from gateway.pki.crl import AnyExtension, extension
+from gateway.pki.identity import ec_key
+from gateway.store.snapshot import Snapshot
 from gateway.store.store import Store
 from tests.helpers import Pki
 
@@ -89,6 +96,201 @@ class TestGet:
             store.authorities.get("zz")
 
 
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def usage(*, cert_sign: bool = True, crl_sign: bool = True) -> AnyExtension:
+    """A CA's key usage."""
+    bits = dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return extension(x509.KeyUsage(key_cert_sign=cert_sign, crl_sign=crl_sign, **bits))
+
+
+class TestWorthless:
+    """Records that would never let a phone in are refused with the reason."""
+
+    def refusal(self, store: Store, authority: Authority) -> str:
+        """Why the record is not added; nothing is stored then."""
+        before = store.change_id()
+        with pytest.raises(CertificateError) as caught:
+            store.authorities.add(authority)
+        assert store.change_id() == before
+        return str(caught.value)
+
+    def test_not_yet_valid(self, store: Store) -> None:
+        """The moment from which it is valid is named."""
+        tomorrow = NOW + timedelta(days=1)
+        early = record(CertificateAuthority.root("Early", not_before=tomorrow), ROOT)
+        assert f"CN=Early is not valid before {tomorrow.isoformat()}" in self.refusal(store, early)
+
+    @pytest.mark.filterwarnings("ignore")  # the library warns of what is refused here
+    def test_weak_keys(self, store: Store) -> None:
+        """What the listener's TLS refuses is no record: short RSA keys, small curves."""
+        short = CertificateAuthority.root("Short", key=rsa.generate_private_key(65537, 1024))
+        assert "CN=Short has a weak key: 1024 bits" in self.refusal(store, record(short, ROOT))
+        small = CertificateAuthority.root("Small", key=ec.generate_private_key(ec.SECP192R1()))
+        assert "CN=Small has a weak key: secp192r1" in self.refusal(store, record(small, ROOT))
+
+    def test_nobody_may_sign_its_crl(self, store: Store) -> None:
+        """Without cRLSign a CRL URL is of no use; with another signer it is."""
+        key = ec_key()
+        plain = record(
+            CertificateAuthority.root("No CRLs", key=key, extensions=[usage(crl_sign=False)]), ROOT
+        )
+        assert "its key usage lacks cRLSign" in self.refusal(store, plain)
+        signer = signer_of(CertificateAuthority.root("No CRLs", key=key))
+        sources = (CrlSource("http://crl.example.test/x.crl", signer),)
+        store.authorities.add(replace(plain, crl_distribution_point=None, sources=sources))
+        assert store.authorities.list()[0].sources == sources
+        with pytest.raises(CertificateError, match="lacks cRLSign"):
+            store.authorities.set(plain.id, crl_distribution_point=URL)
+
+    def test_signed_over_sha1(self, store: Store) -> None:
+        """TLS takes no such chain."""
+        root = CertificateAuthority.root("Root", key=rsa.generate_private_key(65537, 2048))
+        store.authorities.add(record(root, ROOT))
+        der = root.intermediate("Weak").certificate.public_bytes(Encoding.DER)
+        sha256, sha1 = (bytes.fromhex(f"2a864886f70d0101{one}") for one in ("0b", "05"))
+        der = der.replace(sha256, sha1)
+        weak = Authority.from_der(der, authority_type=INTERMEDIATE, crl_distribution_point=URL)
+        assert "CN=Weak is signed over sha1" in self.refusal(store, weak)
+
+
+class TestOneCaSeveralCertificates:
+    """Rollover, cross-signing, namesakes."""
+
+    def test_a_renewed_certificate_shares_id_and_settings(self, store: Store) -> None:
+        """Both are valid together, the newer one first; the CRL is the CA's."""
+        key = ec_key()
+        old = CertificateAuthority.root("Root", key=key, not_before=NOW - timedelta(days=900))
+        new = CertificateAuthority.root("Root", key=key)
+        first = store.authorities.add(record(old, ROOT, backdating=timedelta(minutes=10)))
+        bare = replace(record(new, ROOT), crl_distribution_point=None)
+        second = store.authorities.add(bare)
+        assert second.id == first.id
+        assert store.authorities.list() == [second, first]
+        assert (second.crl_distribution_point, second.backdating) == (URL, timedelta(minutes=10))
+        changed = store.authorities.set(first.id, exempt=True, delta_required=False)
+        assert [one.exempt for one in store.authorities.list()] == [True, True]
+        assert changed.certificate == second.certificate
+        with store.database.reading() as connection:
+            snapshot = Snapshot.load(connection)
+        assert {one.certificate for one in snapshot.authorities.values()} == {
+            first.certificate,
+            second.certificate,
+        }
+        assert snapshot.authorities[first.id].certificate == second.certificate
+
+    def test_another_url_for_the_same_ca_is_refused(self, store: Store) -> None:
+        """A CA has one CRL URL, however many certificates it has."""
+        key = ec_key()
+        old = CertificateAuthority.root("Root", key=key, not_before=NOW - timedelta(days=9))
+        store.authorities.add(record(old, ROOT))
+        other = replace(
+            record(CertificateAuthority.root("Root", key=key), ROOT),
+            crl_distribution_point="http://elsewhere.example.test/x.crl",
+        )
+        with pytest.raises(StateError, match="known with another crl_distribution_point"):
+            store.authorities.add(other)
+
+    def test_one_of_two_certificates_is_removed(self, store: Store) -> None:
+        """The CA stays with the other one; the last one goes only with the CA."""
+        key = ec_key()
+        old = CertificateAuthority.root("Root", key=key, not_before=NOW - timedelta(days=900))
+        store.authorities.add(record(old, ROOT))
+        second = store.authorities.add(record(CertificateAuthority.root("Root", key=key), ROOT))
+        print_of_old = old.certificate.fingerprint(hashes.SHA256()).hex()
+        store.authorities.remove_certificate(second.id, print_of_old[:10])
+        assert store.authorities.list() == [second]
+        with pytest.raises(StateError, match="the only certificate"):
+            store.authorities.remove_certificate(second.id, "")
+        with pytest.raises(StateError, match="has no certificate whose SHA-256 begins with"):
+            store.authorities.remove_certificate(second.id, print_of_old)
+
+    def test_a_cross_signed_intermediate_is_the_same_ca(self, store: Store) -> None:
+        """Its root form and the form that another root signed: one id, two chains."""
+        key = ec_key()
+        own, other = CertificateAuthority.root("B", key=key), CertificateAuthority.root("A")
+        for root in (own, other):
+            store.authorities.add(record(root, ROOT))
+        crossed = store.authorities.add(record(other.intermediate("B", key=key), INTERMEDIATE))
+        assert crossed.id == own.key_identifier.hex()
+        assert len(store.authorities.certificates(crossed.id)) == 2
+
+    def test_namesakes_are_different_cas(self, store: Store) -> None:
+        """A new key is another CA, whatever its name."""
+        for _ in range(2):
+            store.authorities.add(record(CertificateAuthority.root("Root"), ROOT))
+        assert len({one.id for one in store.authorities.list()}) == 2
+
+    def test_one_key_under_two_names_is_two_cas(self, store: Store) -> None:
+        """Each has CRLs of its own, so each has an id of its own; both have the SKI."""
+        key = ec_key()
+        ids = [
+            store.authorities.add(record(CertificateAuthority.root(name, key=key), ROOT)).id
+            for name in ("Before", "After")
+        ]
+        assert ids[1] == ids[0] + "-2"
+        assert [one.key_id for one in store.authorities.list()] == [ids[0], ids[0]]
+        assert store.authorities.get(ids[0]).trusted_issuer == "CN=Before"
+        assert store.authorities.get(ids[1]).trusted_issuer == "CN=After"
+
+
+def signer_of(ca: CertificateAuthority) -> bytes:
+    """The certificate of somebody whom `ca` lets sign CRLs, DER."""
+    signer = ca.intermediate("CRL signer", extensions=[usage(cert_sign=False)])
+    return signer.certificate.public_bytes(Encoding.DER)
+
+
+class TestSources:
+    """Further CRL sources of a CA."""
+
+    def test_come_and_go(self, store: Store, pki: Pki) -> None:
+        """With and without a signer; the change log says each time that the CA changed."""
+        root = store.authorities.add(record(pki.root, ROOT))
+        one = CrlSource("http://crl.example.test/1.crl")
+        two = CrlSource("http://crl.example.test/2.crl", signer_of(pki.root))
+        assert store.authorities.add_source(root.id, one).sources == (one,)
+        store.authorities.add_source(root.id, two)
+        assert store.authorities.list()[0].sources == (one, two)
+        assert store.authorities.remove_source(root.id, one.url).sources == (two,)
+        assert store.change_id() == 4
+        with pytest.raises(StateError, match=r"has no source http://crl\.example\.test/1\.crl"):
+            store.authorities.remove_source(root.id, one.url)
+
+    def test_a_url_that_is_asked_already_is_refused(self, store: Store, pki: Pki) -> None:
+        """Be it the CRL's own or another source's."""
+        root = store.authorities.add(record(pki.root, ROOT))
+        with pytest.raises(StateError, match="is asked at"):
+            store.authorities.add_source(root.id, CrlSource(URL))
+
+    def test_a_signer_that_no_ca_issued_is_refused(self, store: Store, pki: Pki) -> None:
+        """Nor one that may sign no CRLs, has expired, or is no certificate."""
+        root = store.authorities.add(record(pki.root, ROOT))
+        url = "http://crl.example.test/1.crl"
+        past = {"not_before": NOW - timedelta(days=9), "not_after": NOW - timedelta(days=1)}
+        expired = pki.root.intermediate("Late", **past)  # type: ignore[arg-type]
+        for signer, reason in (
+            (signer_of(CertificateAuthority.root("Stranger")), "issued by none of the CAs"),
+            (pki.alice.der, "its key usage lacks cRLSign"),
+            (expired.certificate.public_bytes(Encoding.DER), "CN=Late expired at"),
+            (b"0", "cannot be read"),
+        ):
+            with pytest.raises(CertificateError, match=reason):
+                store.authorities.add_source(root.id, CrlSource(url, signer))
+        assert store.authorities.list() == [root]
+
+
 class TestSetAndRemove:
     """`Authorities.set` and `remove`."""
 
@@ -118,6 +320,6 @@ class TestSetAndRemove:
         """A damaged certificate in the store names its record; it is not passed over."""
         store.authorities.add(record(pki.root, ROOT))
         with store.database.writing() as connection:
-            connection.exec_driver_sql("UPDATE authorities SET certificate = x'00'")
+            connection.exec_driver_sql("UPDATE authority_certificates SET certificate = x'00'")
         with pytest.raises(StateError, match=r"the record of CA .* cannot be read"):
             store.authorities.list()
