@@ -113,6 +113,8 @@ class Revocation(Section):
     download_limit_bytes: Annotated[int, Field(ge=1024)] = 20 * 1024 * 1024
     download_timeout_seconds: Seconds = 10
     clock_skew_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 60
+    require_crl_validation: bool = True
+    allow_link_local: bool = False
     reauthentication: Annotated[Reauthentication, _FROM_TOML] = Reauthentication.FRESH_CRL
 
 
