@@ -394,7 +394,7 @@ class TestHandshake:
     ) -> None:
         """A key below 112 bits of security is refused, the device's as well as a CA's."""
         weak = root.intermediate("Weak CA", key=key, not_before=now() - 9 * DAY)
-        bed.add_pki(root, weak)
+        bed.add_pki(root)  # the device sends the weak CA along: it cannot be a record
         contents = {
             ALICE.upn: device(root, key=key).certificate_pem,
             "Weak CA": device(weak).certificate_pem,
