@@ -7,7 +7,7 @@ from gateway.core.authority import Authority, AuthorityType
 from gateway.core.crl import CrlKind
 
 if TYPE_CHECKING:
-    from gateway.revocation.engine import AuthorityReport, SourceReport
+    from gateway.revocation.report import AuthorityReport, SourceReport
 
 
 def type_name(authority: Authority) -> str:

@@ -8,7 +8,8 @@ from gateway.cli.findings import Finding, Findings, fail, ok, warn
 from gateway.config import Config
 from gateway.core.authority import Authority
 from gateway.errors import StateError
-from gateway.revocation.engine import RevocationEngine, SourceReport
+from gateway.revocation.engine import RevocationEngine
+from gateway.revocation.report import SourceReport
 from gateway.store.sqlite import FILE_NAME
 from gateway.store.store import Store, open_store
 from gateway.tls.context import root_count

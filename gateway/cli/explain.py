@@ -117,7 +117,12 @@ def explain(config: Config, question: Question) -> Explanation:
     issuer, subject = _names(leaf, question.path)
     snapshot = _snapshot(config.state.directory)
     rules = Rules(config.identity.username_bindings, config.revocation.reauthentication)
-    judge = Judge(rules, snapshot, RevocationView.load(config.state.crl_directory))
+    revocation = RevocationView.load(
+        config.state.crl_directory,
+        authorities=snapshot.authorities.values(),
+        require_crl_validation=config.revocation.require_crl_validation,
+    )
+    judge = Judge(rules, snapshot, revocation)
     try:
         chain = build(leaf, sent, tuple(snapshot.authorities.values()), question.at)
         identity = judge.identify(chain.certificates, question.at)

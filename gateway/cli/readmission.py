@@ -15,7 +15,7 @@ from gateway.store.certificates import SeenCertificate
 from gateway.store.store import Store
 
 if TYPE_CHECKING:
-    from gateway.revocation.engine import SourceReport
+    from gateway.revocation.report import SourceReport
 
 
 def readmission(

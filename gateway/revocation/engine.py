@@ -7,76 +7,29 @@ Only the control process and the command line have one; workers look at its fold
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from gateway.config import Revocation
 from gateway.core.authority import Authority
-from gateway.core.crl import AcceptedCrl, CrlKind
+from gateway.core.crl import CrlKind
 from gateway.errors import CrlError
+from gateway.revocation.downloads import Downloads
+from gateway.revocation.fetch import Progress
 from gateway.revocation.lock import exclusive
+from gateway.revocation.report import (
+    AuthorityReport,
+    RefreshResult,
+    SourceReport,
+    near_limits,
+    result_of,
+)
 from gateway.revocation.source import Source
-from gateway.revocation.state import SourceState, States, read_states, write_states
+from gateway.revocation.state import States, read_states, write_states
 from gateway.revocation.threads import in_thread
 
 _AT_ONCE = 4
-# What another process may need for both of its downloads, and to compile them.
+# What another process may need to compile the CRLs of an authority, beside the downloads.
 _PATIENCE_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshResult:
-    """How one refresh of an authority's CRLs went.
-
-    Attributes:
-        authority_id: the authority record.
-        ok: each configured CRL was fetched and is believed.
-        not_modified: none of them changed; no index was swapped.
-        detail: one sentence for each CRL, or why none was asked for.
-        next_update: the first moment at which a CRL in force expires; None if one is missing.
-        next_publish: when the CA said it would publish next; None if it did not.
-    """
-
-    authority_id: str
-    ok: bool
-    not_modified: bool
-    detail: str
-    next_update: datetime | None = None
-    next_publish: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReport:
-    """One CRL as `ca list` and the metrics show it.
-
-    Attributes:
-        kind: base or delta.
-        url: where it is configured to be.
-        last_fetch: how the last fetch went; None before the first.
-        accepted: the CRL in force; None if there is none that can be used.
-        entries: of the CRL in force.
-    """
-
-    kind: CrlKind
-    url: str
-    last_fetch: SourceState | None
-    accepted: AcceptedCrl | None
-    entries: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorityReport:
-    """The CRLs of one authority, the base CRL first; none if it has no CRL distribution point."""
-
-    authority_id: str
-    sources: tuple[SourceReport, ...]
-
-    @property
-    def refused_from(self) -> datetime | None:
-        """When refusals begin unless a newer CRL comes; None if they have begun already."""
-        ends = [one.accepted.facts.next_update for one in self.sources if one.accepted]
-        return min(ends) if ends and len(ends) == len(self.sources) else None
 
 
 class RevocationEngine:
@@ -90,55 +43,63 @@ class RevocationEngine:
         self._directory = directory
         self._settings = settings
 
-    async def refresh(self, authority: Authority) -> RefreshResult:
+    async def refresh(
+        self,
+        authority: Authority,
+        *,
+        accept_rollback: bool = False,
+        progress: Progress | None = None,
+    ) -> RefreshResult:
         """Fetch the authority's CRLs now and put in force those that are believed.
 
-        Raises nothing: what went wrong is the result's detail, and the CRLs in force stay.
+        With `accept_rollback` an older CRL than the last one is believed, too. Raises nothing: what
+        went wrong is the result's detail, and the CRLs in force stay.
         """
-        sources = self._sources(authority)
-        if not sources:
-            detail = f"{authority.trusted_issuer} has no CRL distribution point"
-            return RefreshResult(authority.id, ok=False, not_modified=True, detail=detail)
-        try:
-            async with self._exclusive(authority.id):
-                states = await self._refresh(authority, sources)
-        except (CrlError, OSError) as error:
-            return RefreshResult(authority.id, ok=False, not_modified=True, detail=str(error))
-        return _result(authority, states)
+        async with Downloads(self._settings, progress) as downloads:
+            return await self._refresh(authority, downloads, accept_rollback=accept_rollback)
 
-    async def refresh_all(self, authorities: Iterable[Authority]) -> list[RefreshResult]:
-        """Refresh each of `authorities`, a few at once; the results are in their order."""
+    async def refresh_all(
+        self, authorities: Iterable[Authority], *, progress: Progress | None = None
+    ) -> list[RefreshResult]:
+        """Refresh each of `authorities`, a few at once; the results are in their order.
+
+        A URL that several of them share is asked once.
+        """
         slots = asyncio.Semaphore(_AT_ONCE)
+        async with Downloads(self._settings, progress) as downloads:
 
-        async def one(authority: Authority) -> RefreshResult:
-            async with slots:
-                return await self.refresh(authority)
+            async def one(authority: Authority) -> RefreshResult:
+                async with slots:
+                    return await self._refresh(authority, downloads)
 
-        return await asyncio.gather(*(one(authority) for authority in authorities))
+            return await asyncio.gather(*(one(authority) for authority in authorities))
 
     def report(self, authority: Authority) -> AuthorityReport:
         """What is in force and how the last fetches went; reads the disk, and a whole index."""
         states = read_states(self._directory, authority.id)
         reports = []
         for source in self._sources(authority):
-            index = source.open_index()
+            index, state = source.open_index(), states.get(source.name)
             reports.append(
                 SourceReport(
+                    name=source.name,
                     kind=source.kind,
                     url=source.url,
-                    last_fetch=states.get(source.kind),
+                    required=source.kind is CrlKind.BASE or authority.delta_required,
+                    last_fetch=state,
                     accepted=index.accepted if index else None,
                     entries=len(index.entries) if index else 0,
+                    warnings=near_limits(state, self._settings),
                 )
             )
-        return AuthorityReport(authority.id, tuple(reports))
+        return AuthorityReport(authority.id, tuple(reports), exempt=authority.exempt)
 
     async def forget(self, authority_id: str) -> None:
         """Remove all that is kept of an authority, also which CRL number it had reached.
 
         Raises CrlError if another process does not let go of it, OSError if it cannot be removed.
         """
-        async with self._exclusive(authority_id):
+        async with self._exclusive(authority_id, downloads=2):
             await in_thread(lambda: self._remove(authority_id))
 
     def _remove(self, authority_id: str) -> None:
@@ -148,48 +109,75 @@ class RevocationEngine:
     def _lock_path(self, authority_id: str) -> Path:
         return self._directory / f".{authority_id}.lock"
 
-    def _exclusive(self, authority_id: str) -> AbstractAsyncContextManager[None]:
-        patience = _PATIENCE_SECONDS + 2 * self._settings.download_timeout_seconds
+    def _exclusive(self, authority_id: str, *, downloads: int) -> AbstractAsyncContextManager[None]:
+        patience = _PATIENCE_SECONDS + downloads * self._settings.download_timeout_seconds
         return exclusive(self._lock_path(authority_id), timeout_seconds=patience)
 
     def _sources(self, authority: Authority) -> tuple[Source, ...]:
         """The configured CRLs; a delta CRL without a base has nothing to change."""
-        urls = {
-            CrlKind.BASE: authority.crl_distribution_point,
-            CrlKind.DELTA: authority.delta_crl_distribution_point,
-        }
-        if urls[CrlKind.BASE] is None:
-            return ()
+        own, delta = authority.crl_distribution_point, authority.delta_crl_distribution_point
+        named: list[tuple[str, CrlKind, str | None, bytes | None]]
+        named = [(CrlKind.BASE.value, CrlKind.BASE, own, None)]
+        if own is not None:
+            named.append((CrlKind.DELTA.value, CrlKind.DELTA, delta, None))
+        named += [(one.name, CrlKind.BASE, one.url, one.signer) for one in authority.sources]
         return tuple(
-            Source(self._directory, self._settings, authority, kind, url)
-            for kind, url in urls.items()
+            Source(
+                directory=self._directory,
+                settings=self._settings,
+                authority=authority,
+                name=name,
+                kind=kind,
+                url=url,
+                signer=signer,
+            )
+            for name, kind, url, signer in named
             if url is not None
         )
 
-    async def _refresh(self, authority: Authority, sources: Sequence[Source]) -> States:
-        await in_thread(lambda: self._clear(authority.id))
+    async def _refresh(
+        self, authority: Authority, downloads: Downloads, *, accept_rollback: bool = False
+    ) -> RefreshResult:
+        sources = self._sources(authority)
+        if not sources:
+            detail = f"{authority.trusted_issuer} has no CRL distribution point"
+            ok = authority.exempt or not self._settings.require_crl_validation
+            return RefreshResult(authority.id, ok=ok, not_modified=True, detail=detail)
+        try:
+            async with self._exclusive(authority.id, downloads=len(sources)):
+                states = await self._refresh_sources(
+                    authority, sources, downloads, accept_rollback=accept_rollback
+                )
+        except (CrlError, OSError) as error:
+            return RefreshResult(authority.id, ok=False, not_modified=True, detail=str(error))
+        return result_of(authority, states, self._settings)
+
+    async def _refresh_sources(
+        self,
+        authority: Authority,
+        sources: Sequence[Source],
+        downloads: Downloads,
+        *,
+        accept_rollback: bool,
+    ) -> States:
+        await in_thread(lambda: self._clear(authority))
         before = read_states(self._directory, authority.id)
-        states = {source.kind: await source.refresh(before.get(source.kind)) for source in sources}
-        # What is remembered of a delta CRL outlives its URL: it may come back, its past may not.
+        states = {
+            source.name: await source.refresh(
+                before.get(source.name), downloads, accept_rollback=accept_rollback
+            )
+            for source in sources
+        }
+        # What is remembered of a CRL outlives its URL: it may come back, its past may not.
         after = {**before, **states}
         await in_thread(lambda: write_states(self._directory, authority.id, after))
         return states
 
-    def _clear(self, authority_id: str) -> None:
-        """Remove what a killed process left half-written."""
-        for path in self._directory.glob(f".{authority_id}.*.tmp"):
+    def _clear(self, authority: Authority) -> None:
+        """Remove what a killed process left half-written, and files of sources that are gone."""
+        for path in self._directory.glob(f".{authority.id}.*.tmp"):
             path.unlink(missing_ok=True)
-
-
-def _result(authority: Authority, states: States) -> RefreshResult:
-    accepted = [state.accepted for state in states.values() if state.accepted]
-    hints = [one.facts.next_publish for one in accepted if one.facts.next_publish]
-    complete = len(accepted) == len(states)
-    return RefreshResult(
-        authority.id,
-        ok=all(state.ok for state in states.values()),
-        not_modified=all(state.not_modified or not state.ok for state in states.values()),
-        detail="; ".join(state.detail for state in states.values()),
-        next_update=min(one.facts.next_update for one in accepted) if complete else None,
-        next_publish=min(hints, default=None),
-    )
+        named = {source.name for source in authority.sources}
+        for path in self._directory.glob(f"{authority.id}.source-*"):
+            if path.name.split(".")[1] not in named:
+                path.unlink(missing_ok=True)

@@ -4,12 +4,18 @@ Says how the bytes come; whether they are a CRL is not its business.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
 
 from gateway.errors import CrlError
+from gateway.revocation.addresses import GuardedResolver, require_allowed
+
+Progress = Callable[[str, int, int | None], None]
+"""Is told a URL, how many octets have come, and how many will where the server says so."""
 
 _SCHEMES = ("http", "https")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -34,10 +40,11 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is at the URL now."""
+    """What is at the URL now, and how long it took to come."""
 
     data: bytes
     validators: Validators
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +52,53 @@ class NotModified:
     """What is at the URL is what the validators came from."""
 
 
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What one download may cost, and where from: the keys of the configuration say the same."""
+
+    octets: int
+    seconds: float
+    allow_link_local: bool = False
+
+
 async def fetch(
     url: str,
+    limits: FetchLimits,
     *,
-    limit_bytes: int,
-    timeout_seconds: float,
     validators: Validators = Validators(),
+    progress: Progress | None = None,
 ) -> Fetched | NotModified:
-    """What `url` answers, read whole within `limit_bytes` octets and `timeout_seconds` in all.
+    """What `url` answers, read whole within `limits`, the name's resolution included.
 
     Follows redirects, at most five and none to another scheme. Raises CrlError that names the URL
     and what was wrong.
     """
+    started = time.monotonic()
     try:
-        async with asyncio.timeout(timeout_seconds), _session() as session:
-            return await _follow(session, _parse(url), limit_bytes, validators)
+        async with asyncio.timeout(limits.seconds), _session(limits) as session:
+            response = await _follow(session, _parse(url), limits, validators)
+            try:
+                return await _receive(response, url, limits, (validators, progress, started))
+            finally:
+                response.close()
     except TimeoutError as error:
-        raise CrlError(f"{url}: did not arrive within {timeout_seconds:g} s") from error
+        raise CrlError(
+            f"{url}: did not arrive within {limits.seconds:g} s "
+            "(revocation.download_timeout_seconds)"
+        ) from error
     except CrlError as error:
         raise CrlError(f"{url}: {error}") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
         raise CrlError(f"{url}: cannot be fetched: {error or type(error).__name__}") from error
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(limits: FetchLimits) -> aiohttp.ClientSession:
     # The limit counts octets of the CRL itself: nothing may unpack to more of them.
     return aiohttp.ClientSession(
         auto_decompress=False,
+        connector=aiohttp.TCPConnector(
+            resolver=None if limits.allow_link_local else GuardedResolver()
+        ),
         headers={"Accept-Encoding": "identity"},
         timeout=aiohttp.ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -89,15 +116,16 @@ def _parse(url: str) -> URL:
 
 
 async def _follow(
-    session: aiohttp.ClientSession, url: URL, limit: int, validators: Validators
-) -> Fetched | NotModified:
+    session: aiohttp.ClientSession, url: URL, limits: FetchLimits, validators: Validators
+) -> aiohttp.ClientResponse:
     for _ in range(_REDIRECT_LIMIT + 1):
-        async with session.get(
-            url, headers=validators.headers(), allow_redirects=False
-        ) as response:
-            if response.status not in _REDIRECTS:
-                return await _receive(response, limit, validators)
-            url = _next_url(url, response.headers.get("Location"))
+        if not limits.allow_link_local:
+            require_allowed(url.host or "")
+        response = await session.get(url, headers=validators.headers(), allow_redirects=False)
+        if response.status not in _REDIRECTS:
+            return response
+        response.close()
+        url = _next_url(url, response.headers.get("Location"))
     raise CrlError(f"redirects more than {_REDIRECT_LIMIT} times")
 
 
@@ -113,8 +141,12 @@ def _next_url(url: URL, location: str | None) -> URL:
 
 
 async def _receive(
-    response: aiohttp.ClientResponse, limit: int, validators: Validators
+    response: aiohttp.ClientResponse,
+    url: str,
+    limits: FetchLimits,
+    given: tuple[Validators, Progress | None, float],
 ) -> Fetched | NotModified:
+    validators, progress, started = given
     if response.status == _NOT_MODIFIED and validators.headers():
         return NotModified()
     if response.status != _OK:
@@ -122,18 +154,22 @@ async def _receive(
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise CrlError(f"is sent with Content-Encoding {encoding}, which was not asked for")
-    if (response.content_length or 0) > limit:
+    total = response.content_length
+    if (total or 0) > limits.octets:
         raise CrlError(
-            f"is {response.content_length} octets long; the limit is {limit} "
+            f"is {total} octets long; the limit is {limits.octets} "
             "(revocation.download_limit_bytes)"
         )
     data = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         data += chunk
-        if len(data) > limit:
+        if len(data) > limits.octets:
             raise CrlError(
-                f"is longer than the limit of {limit} octets (revocation.download_limit_bytes)"
+                f"is longer than the limit of {limits.octets} octets "
+                "(revocation.download_limit_bytes)"
             )
+        if progress is not None:
+            progress(url, len(data), total)
     headers = response.headers
     found = Validators(headers.get("ETag"), headers.get("Last-Modified"))
-    return Fetched(bytes(data), found)
+    return Fetched(bytes(data), found, time.monotonic() - started)

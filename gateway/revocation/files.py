@@ -11,6 +11,11 @@ def replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
     Raises OSError, and then leaves `path` as it was.
     """
+    put_in_place(stage(path, parts), path)
+
+
+def stage(path: Path, parts: Iterable[bytes | memoryview]) -> Path:
+    """A file beside `path` with `parts` on the disk, to be put in its place; raises OSError."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
@@ -20,6 +25,18 @@ def replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
             # CRLs are public, and who runs the command line may be another user than the gateway.
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """The staged file is `path` now, and stays so after a power cut.
+
+    Raises OSError, and then leaves `path` as it was and removes the staged file.
+    """
+    try:
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

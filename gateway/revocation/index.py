@@ -3,8 +3,8 @@
     magic, length of the header and its CRC-32 | header, JSON | tables
 
 The header says which CRL it is, where each table lies, and the length and CRC-32 of them all. A
-file that does not fit its header is refused, whole. Names are `AUTHORITY-ID.base.index` and
-`AUTHORITY-ID.delta.index`.
+file that does not fit its header is refused, whole. Names are `AUTHORITY-ID.base.index`,
+`AUTHORITY-ID.delta.index` and, for a further source, `AUTHORITY-ID.source-....index`.
 """
 
 import json
@@ -15,20 +15,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from gateway.core.crl import AcceptedCrl, CrlFacts, CrlKind, RevocationList
+from gateway.core.crl import AcceptedCrl, CrlFacts, RevocationList
 from gateway.core.crl_entries import TAIL_WIDTH, RevokedEntries, RevokedEntry, SerialTable
+from gateway.core.crl_scope import COMPLETE, CrlScope
 from gateway.errors import CrlError
-from gateway.revocation.files import replace
+from gateway.revocation.files import put_in_place, stage
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)  # format 1 has no scope and no signer, as its CRLs had none
 SUFFIX = ".index"
 _MAGIC = b"EASCRL\r\n"
 _PREFIX = struct.Struct(">8sII")
 
 
-def index_path(directory: Path, authority_id: str, kind: CrlKind) -> Path:
-    """Where the index of an authority's CRL lies."""
-    return directory / f"{authority_id}.{kind.value}{SUFFIX}"
+def index_path(directory: Path, authority_id: str, name: str) -> Path:
+    """Where the index of an authority's CRL lies; `name` is base, delta or a `CrlSource.name`."""
+    return directory / f"{authority_id}.{name}{SUFFIX}"
 
 
 class IndexFile:
@@ -65,7 +67,7 @@ class IndexFile:
         if magic != _MAGIC or zlib.crc32(text) != checksum:
             raise CrlError("its header is not one")
         header = json.loads(text)
-        if header["format"] != FORMAT:
+        if header["format"] not in _READABLE:
             raise CrlError(f"its format is {header['format']}, not {FORMAT}")
         records = mapped[_PREFIX.size + length :]
         if len(records) != header["size"] or zlib.crc32(records) != header["checksum"]:
@@ -84,6 +86,11 @@ def write_index(path: Path, crl: RevocationList, accepted_at: datetime) -> None:
 
     Raises OSError, and then leaves the old index as it was.
     """
+    put_in_place(stage_index(path, crl, accepted_at), path)
+
+
+def stage_index(path: Path, crl: RevocationList, accepted_at: datetime) -> Path:
+    """The index of `crl` in a file to be put in place of `path`; raises OSError."""
     tables = crl.entries.tables
     checksum = 0
     for table in tables:
@@ -99,7 +106,7 @@ def write_index(path: Path, crl: RevocationList, accepted_at: datetime) -> None:
         }
     ).encode()
     prefix = _PREFIX.pack(_MAGIC, len(header), zlib.crc32(header))
-    replace(path, (prefix, header, *(one.records for one in tables)))
+    return stage(path, (prefix, header, *(one.records for one in tables)))
 
 
 def accepted_to_json(accepted: AcceptedCrl) -> dict[str, Any]:
@@ -115,6 +122,8 @@ def accepted_to_json(accepted: AcceptedCrl) -> dict[str, Any]:
         "next_publish": publish.isoformat() if publish else None,
         "digest": facts.digest.hex(),
         "source_size": facts.source_size,
+        "scope": facts.scope.to_json(),
+        "signer": facts.signer.hex() if facts.signer else None,
         "accepted_at": accepted.accepted_at.isoformat(),
     }
 
@@ -122,6 +131,7 @@ def accepted_to_json(accepted: AcceptedCrl) -> dict[str, Any]:
 def accepted_from_json(header: dict[str, Any]) -> AcceptedCrl:
     """What `accepted_to_json` made; raises KeyError, ValueError or TypeError if it is not."""
     publish = header["next_publish"]
+    scope, signer = header.get("scope"), header.get("signer")
     facts = CrlFacts(
         issuer_id=header["issuer_id"],
         crl_number=header["crl_number"],
@@ -131,6 +141,8 @@ def accepted_from_json(header: dict[str, Any]) -> AcceptedCrl:
         next_publish=datetime.fromisoformat(publish) if publish else None,
         digest=bytes.fromhex(header["digest"]),
         source_size=header["source_size"],
+        scope=CrlScope.from_json(scope) if scope else COMPLETE,
+        signer=bytes.fromhex(signer) if signer else None,
     )
     return AcceptedCrl(facts, datetime.fromisoformat(header["accepted_at"]))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,23 +10,25 @@ import structlog
 
 from gateway.config import Revocation
 from gateway.core.authority import Authority
-from gateway.revocation.engine import RefreshResult, RevocationEngine
+from gateway.errors import CrlError
+from gateway.revocation.engine import RevocationEngine
+from gateway.revocation.report import RefreshResult
 from gateway.tasks import Tasks
 
 _log = structlog.get_logger()
 
 _FIRST_RETRY_SECONDS = 5.0
 _EARLIEST_SHARE = 0.8  # of crl_refresh_seconds, so that many gateways do not ask at one moment
-_LEAD_SECONDS = 30.0  # before nextUpdate
-_LAG_SECONDS = 1.0  # after the moments that a CA names
+_LEAD_SECONDS = (30.0, 60.0)  # before nextUpdate
+_LAG_SECONDS = (1.0, 5.0)  # after the moments that a CA names
 _LOOK_SECONDS = 1.0  # how soon a change of the authorities is noticed
 
 
 @dataclass(slots=True)
 class _Plan:
-    """One authority's next refresh, on the event loop's clock."""
+    """The next refresh of authorities that share URLs, on the event loop's clock."""
 
-    authority: Authority
+    authorities: tuple[Authority, ...]
     due: float = 0.0
     failures: int = 0
     running: bool = False
@@ -37,7 +39,8 @@ class RefreshSchedule:
     """Asks `engine` to refresh each of `authorities()`, for as long as `run` runs.
 
     `authorities` gives the current list, quickly; a new or changed record is refreshed at once, one
-    that is gone no more. `refreshed` is told every result.
+    that is gone is forgotten. Authorities with a URL in common are refreshed together, so that it
+    is asked once. `refreshed` is told every result.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class RefreshSchedule:
         self._settings = settings
         self._authorities = authorities
         self._refreshed = refreshed
-        self._plans: dict[str, _Plan] = {}
+        self._known: frozenset[str] = frozenset()
+        self._plans: Mapping[tuple[str, ...], _Plan] = {}
         self._wake = asyncio.Event()
         self._tasks = Tasks()
 
@@ -61,8 +65,8 @@ class RefreshSchedule:
 
         An authority that is not known yet is refreshed once it is listed, anyway.
         """
-        for plan in self._plans.values():
-            if authority_id in (None, plan.authority.id):
+        for ids, plan in self._plans.items():
+            if authority_id is None or authority_id in ids:
                 plan.due, plan.again = 0.0, plan.running
         self._wake.set()
 
@@ -79,24 +83,28 @@ class RefreshSchedule:
 
     def _follow(self) -> None:
         """Take over the list as it is now."""
-        plans = {}
+        by_id: dict[str, Authority] = {}
         for authority in self._authorities():
-            if authority.crl_distribution_point is None:
-                continue
-            plan = self._plans.get(authority.id) or _Plan(authority)
-            if plan.authority != authority:
-                plan.authority, plan.due, plan.again = authority, 0.0, plan.running
-            plans[authority.id] = plan
+            by_id.setdefault(authority.id, authority)
+        for gone in self._known.difference(by_id):
+            self._tasks.spawn(self._forget(gone), name=f"crl-forget-{gone}")
+        self._known = frozenset(by_id)
+        plans = {}
+        for group in _sharing(one for one in by_id.values() if one.urls):
+            ids = tuple(sorted(one.id for one in group))
+            plan = self._plans.get(ids) or _Plan(group)
+            if plan.authorities != group:
+                plan.authorities, plan.due, plan.again = group, 0.0, plan.running
+            plans[ids] = plan
         self._plans = plans
 
     def _start_due(self) -> None:
         now = asyncio.get_running_loop().time()
-        for plan in self._plans.values():
+        for ids, plan in self._plans.items():
             if not plan.running and plan.due <= now:
                 plan.running, plan.again = True, False
                 plan.due = now + _FIRST_RETRY_SECONDS  # should the task fail, which it must not
-                name = f"crl-refresh-{plan.authority.id}"
-                self._tasks.spawn(self._refresh(plan), name=name)
+                self._tasks.spawn(self._refresh(plan), name=f"crl-refresh-{','.join(ids)}")
 
     async def _sleep(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -109,21 +117,34 @@ class RefreshSchedule:
 
     async def _refresh(self, plan: _Plan) -> None:
         try:
-            result = await self._engine.refresh(plan.authority)
-            plan.failures = 0 if result.ok else plan.failures + 1
-            self._tell(plan, result)
+            results = await self._engine.refresh_all(plan.authorities)
+            failed = not all(result.ok for result in results)
+            plan.failures = plan.failures + 1 if failed else 0
+            for result in results:
+                self._tell(result, plan.failures)
             now = asyncio.get_running_loop().time()
-            plan.due = 0.0 if plan.again else now + self._delay(result, plan.failures)
+            delay = min(self._delay(result, plan.failures) for result in results)
+            plan.due = 0.0 if plan.again else now + delay
         finally:
             plan.running = False
             self._wake.set()
 
-    def _tell(self, plan: _Plan, result: RefreshResult) -> None:
-        log = _log.bind(authority=plan.authority.id, detail=result.detail)
+    async def _forget(self, authority_id: str) -> None:
+        """Remove the CRLs of a CA that is trusted no more, unless it is again."""
+        try:
+            if authority_id not in self._known:
+                await self._engine.forget(authority_id)
+        except (CrlError, OSError) as error:
+            _log.warning("crl.not_removed", authority=authority_id, detail=str(error))
+
+    def _tell(self, result: RefreshResult, failures: int) -> None:
+        log = _log.bind(authority=result.authority_id, detail=result.detail)
         if result.ok:
             log.info("crl.refreshed", not_modified=result.not_modified)
         else:
-            log.warning("crl.refresh_failed", failures=plan.failures)
+            log.warning("crl.refresh_failed", failures=failures)
+        for warning in result.warnings:
+            _log.warning("crl.near_limit", authority=result.authority_id, detail=warning)
         if self._refreshed is not None:
             self._refreshed(result)
 
@@ -132,12 +153,24 @@ class RefreshSchedule:
         interval = self._settings.crl_refresh_seconds
         if failures:
             interval = min(interval, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 30))
-        delay = interval * random.SystemRandom().uniform(_EARLIEST_SHARE, 1.0)
+        uniform = random.SystemRandom().uniform
+        delay = interval * uniform(_EARLIEST_SHARE, 1.0)
         now = datetime.now(UTC)
         moments = [
-            (result.next_update, -_LEAD_SECONDS),
-            (result.next_update, _LAG_SECONDS),
-            (result.next_publish, _LAG_SECONDS),
+            (result.next_update, -uniform(*_LEAD_SECONDS)),
+            (result.next_update, uniform(*_LAG_SECONDS)),
+            (result.next_publish, uniform(*_LAG_SECONDS)),
         ]
         ahead = [(moment - now).total_seconds() + lag for moment, lag in moments if moment]
         return min([delay, *(seconds for seconds in ahead if seconds > 0)])
+
+
+def _sharing(authorities: Iterable[Authority]) -> list[tuple[Authority, ...]]:
+    """Groups of authorities that have URLs in common, directly or by way of another."""
+    groups: list[tuple[Authority, ...]] = []
+    for authority in authorities:
+        urls = set(authority.urls)
+        joined = [one for one in groups if any(urls & {*member.urls} for member in one)]
+        groups = [one for one in groups if one not in joined]
+        groups.append((*(member for one in joined for member in one), authority))
+    return groups

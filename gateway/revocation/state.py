@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.core.crl import AcceptedCrl, CrlKind
+from gateway.core.crl import AcceptedCrl
 from gateway.revocation.fetch import Validators
 from gateway.revocation.files import replace
 from gateway.revocation.index import accepted_from_json, accepted_to_json
@@ -24,6 +24,7 @@ class SourceState:
         detail: one sentence about it.
         validators: what to ask with next time.
         accepted: remembered even if the index is lost, so that no older CRL takes its place.
+        download_seconds: how long the last whole download took; None before the first.
     """
 
     url: str
@@ -33,9 +34,11 @@ class SourceState:
     detail: str
     validators: Validators
     accepted: AcceptedCrl | None
+    download_seconds: float | None = None
 
 
-States = dict[CrlKind, SourceState]
+States = dict[str, SourceState]
+"""By the name of the source: base, delta, or `CrlSource.name`."""
 
 
 def state_path(directory: Path, authority_id: str) -> Path:
@@ -47,14 +50,14 @@ def read_states(directory: Path, authority_id: str) -> States:
     """What is remembered; nothing where there is no file, or none that can be read."""
     try:
         value = json.loads(state_path(directory, authority_id).read_text(encoding="utf-8"))
-        return {CrlKind(kind): _from_json(one) for kind, one in value.items()}
+        return {str(name): _from_json(one) for name, one in value.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def write_states(directory: Path, authority_id: str, states: States) -> None:
     """Remember `states` in place of what was; raises OSError."""
-    value = {kind.value: _to_json(one) for kind, one in states.items()}
+    value = {name: _to_json(one) for name, one in states.items()}
     replace(state_path(directory, authority_id), [json.dumps(value, indent=1).encode()])
 
 
@@ -67,6 +70,7 @@ def _to_json(state: SourceState) -> dict[str, Any]:
         "detail": state.detail,
         "validators": asdict(state.validators),
         "accepted": accepted_to_json(state.accepted) if state.accepted else None,
+        "download_seconds": state.download_seconds,
     }
 
 
@@ -79,4 +83,5 @@ def _from_json(value: dict[str, Any]) -> SourceState:
         detail=str(value["detail"]),
         validators=Validators(**value["validators"]),
         accepted=accepted_from_json(value["accepted"]) if value["accepted"] else None,
+        download_seconds=value.get("download_seconds"),
     )

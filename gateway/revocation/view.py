@@ -4,7 +4,7 @@ A worker asks `fingerprint` now and then, and loads a new view, in a thread, whe
 view it had stays right until then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Self
 from gateway.core.authority import Authority
 from gateway.core.certificate import ClientCertificate
 from gateway.core.crl import CrlKind
-from gateway.core.crl_status import CrlPair, revocation_status
-from gateway.core.revocation import RevocationStatus
+from gateway.core.crl_path import CrlPaths
+from gateway.core.crl_status import CrlPair
+from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.errors import CrlError
 from gateway.revocation.index import SUFFIX, IndexFile, index_path
 
@@ -43,14 +44,26 @@ class RevocationView:
         directory: the engine's folder.
         fingerprint: of the folder when the view was loaded.
         indexes: by file name; instead of one that cannot be used, the sentence that says why.
+        authorities: the records, for CRLs that another certificate's key signed: without them no
+            such CRL is believed.
+        require_crl_validation: a CA without any CRL vouches for nobody.
     """
 
     directory: Path
     fingerprint: Fingerprint = ()
     indexes: Mapping[str, IndexFile | str] = field(default_factory=dict)
+    authorities: Sequence[Authority] = ()
+    require_crl_validation: bool = True
 
     @classmethod
-    def load(cls, directory: Path, previous: "RevocationView | None" = None) -> Self:
+    def load(
+        cls,
+        directory: Path,
+        previous: "RevocationView | None" = None,
+        *,
+        authorities: Collection[Authority] = (),
+        require_crl_validation: bool = True,
+    ) -> Self:
         """The view of `directory` as it is now; reads the disk, but raises nothing.
 
         Indexes that `previous` has and that did not change are kept mapped.
@@ -63,7 +76,7 @@ class RevocationView:
             else _open(directory / one[0])
             for one in now
         }
-        return cls(directory, now, indexes)
+        return cls(directory, now, indexes, tuple(authorities), require_crl_validation)
 
     @property
     def is_current(self) -> bool:
@@ -73,19 +86,48 @@ class RevocationView:
     def status(
         self, authority: Authority, certificate: ClientCertificate, now: datetime
     ) -> RevocationStatus:
-        """The status at `now` of `certificate`, which `authority` issued; does no I/O."""
-        pair = CrlPair(
-            base=self._index(authority, CrlKind.BASE), delta=self._index(authority, CrlKind.DELTA)
-        )
-        return revocation_status(authority, certificate, pair, now)
+        """The status at `now` of `certificate`, which `authority` issued; does no I/O.
 
-    def _index(self, authority: Authority, kind: CrlKind) -> IndexFile | str | None:
-        index = self.indexes.get(index_path(self.directory, authority.id, kind).name)
+        Without a CRL, where that is allowed, it is good and has no times: Entra's exemption.
+        """
+        name = authority.trusted_issuer
+        if authority.exempt:
+            return _without_crl(authority, certificate, f"{name} is exempt: no CRL is consulted")
+        if not authority.has_crl and not self.require_crl_validation:
+            detail = f"{name} has no CRL, and revocation.require_crl_validation is false"
+            return _without_crl(authority, certificate, detail)
+        return CrlPaths(self.authorities, self.crls).status(authority, certificate, now)
+
+    def crls(self, authority: Authority) -> Sequence[CrlPair]:
+        """The CRLs in force of `authority`: those of its own URLs first, if it has them."""
+        pairs = []
+        if authority.crl_distribution_point is not None:
+            base, delta = (
+                self._index(authority, kind.value, kind, None)
+                for kind in (CrlKind.BASE, CrlKind.DELTA)
+            )
+            pairs.append(CrlPair(base, delta))
+        for one in authority.sources:
+            index = self._index(authority, one.name, CrlKind.BASE, one.signer)
+            pairs.append(CrlPair(index))
+        return pairs
+
+    def _index(
+        self, authority: Authority, name: str, kind: CrlKind, signer: bytes | None
+    ) -> IndexFile | str | None:
+        index = self.indexes.get(index_path(self.directory, authority.id, name).name)
         if isinstance(index, IndexFile):
             facts = index.accepted.facts
-            if (facts.issuer_id, facts.kind) != (authority.id, kind):
+            if (facts.issuer_id, facts.kind, facts.signer) != (authority.id, kind, signer):
                 return "the index is that of another CRL"
         return index
+
+
+def _without_crl(
+    authority: Authority, certificate: ClientCertificate, detail: str
+) -> RevocationStatus:
+    serial_number = certificate.serial_number
+    return RevocationStatus(RevocationState.GOOD, authority.id, serial_number, detail)
 
 
 def _open(path: Path) -> IndexFile | str:

@@ -8,7 +8,8 @@ from typing import Final, Literal
 from gateway.admin.metrics import CrlFacts
 from gateway.core.authority import Authority
 from gateway.core.crl import CrlKind
-from gateway.revocation.engine import RefreshResult, RevocationEngine
+from gateway.revocation.engine import RevocationEngine
+from gateway.revocation.report import RefreshResult
 
 LOOK_SECONDS: Final = 30.0
 _KINDS: Final[dict[CrlKind, Literal["base", "delta"]]] = {

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from gateway.config import State as Settings
+from gateway.config import Config
 from gateway.revocation.view import RevocationView
 from gateway.store.follow import Follower
 from gateway.store.snapshot import Snapshot
@@ -22,10 +22,10 @@ class Known:
 class Following:
     """Looks for news in one thread of its own, so that looks never overlap nor hold up a loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, config: Config) -> None:
         """Open the store; raises StateError."""
-        self._crl_directory = settings.crl_directory
-        self._store = open_store(settings.directory)
+        self._config = config
+        self._store = open_store(config.state.directory)
         self._follower = Follower(self._store)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="follow")
         self._known: Known | None = None
@@ -47,11 +47,16 @@ class Following:
         if old is not None and snapshot is None and old.revocation.is_current:
             return None
         previous = None if old is None else old.revocation
-        revocation = RevocationView.load(self._crl_directory, previous)
         if snapshot is None:
             if old is None:
                 raise AssertionError("the first poll gives a snapshot")
             snapshot = old.snapshot
+        revocation = RevocationView.load(
+            self._config.state.crl_directory,
+            previous,
+            authorities=snapshot.authorities.values(),
+            require_crl_validation=self._config.revocation.require_crl_validation,
+        )
         self._known = Known(snapshot, revocation)
         return self._known
 

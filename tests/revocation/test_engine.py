@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import time_machine
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config import Revocation as Settings
-from gateway.core.authority import Authority
+from gateway.core.authority import Authority, AuthorityType, CrlSource
 from gateway.core.certificate import ClientCertificate
 from gateway.core.crl import CrlKind
 from gateway.core.revocation import RevocationState, RevocationStatus
@@ -326,6 +327,127 @@ class TestTogether:
                     pass
         async with exclusive(path, timeout_seconds=1):
             assert path.exists()
+
+
+class TestRollback:
+    """A CA that was restored from a backup publishes lower CRL numbers for a while."""
+
+    async def test_is_accepted_when_that_is_asked_for(
+        self, tmp_path: Path, engine: RevocationEngine, server: CrlServer, authority: Authority
+    ) -> None:
+        """Once: from then on the lower number is the one that counts."""
+        server.files["/base.crl"] = crl(LISTED, number=9)
+        await engine.refresh(authority)
+        server.files["/base.crl"] = crl(number=4)
+        assert not (await engine.refresh(authority)).ok
+        result = await engine.refresh(authority, accept_rollback=True)
+        assert result.ok
+        assert "CRL number 4" in result.detail
+        assert status(tmp_path, authority).state is GOOD
+        server.files["/base.crl"] = crl(LISTED, number=5)
+        assert (await engine.refresh(authority)).ok
+        server.files["/base.crl"] = crl(number=3)
+        assert not (await engine.refresh(authority)).ok
+        assert status(tmp_path, authority).state is REVOKED
+
+
+class TestFurtherSources:
+    """CRLs beside the record's own."""
+
+    async def test_each_is_fetched_and_may_revoke(
+        self, tmp_path: Path, engine: RevocationEngine, server: CrlServer, authority: Authority
+    ) -> None:
+        """A certificate is revoked if any of them lists it; the report has them all."""
+        more = replace(authority, sources=(CrlSource(f"{server.url}/more.crl"),))
+        server.files["/more.crl"] = crl(LISTED, number=3)
+        assert (await engine.refresh(more)).ok
+        assert status(tmp_path, more).state is REVOKED
+        assert status(tmp_path, authority).state is GOOD
+        names = [one.name for one in engine.report(more).sources]
+        assert names == ["base", more.sources[0].name]
+
+    async def test_one_alone_may_be_the_only_crl(
+        self, tmp_path: Path, engine: RevocationEngine, server: CrlServer
+    ) -> None:
+        """A record without a URL of its own has its sources."""
+        only = replace(authority_of(CA, None), sources=(CrlSource(f"{server.url}/more.crl"),))
+        server.files["/more.crl"] = crl()
+        assert status(tmp_path, only).state is UNKNOWN
+        assert (await engine.refresh(only)).ok
+        assert status(tmp_path, only).state is GOOD
+
+    async def test_a_signer_of_its_own_is_believed_if_it_chains_to_the_root(
+        self, tmp_path: Path, engine: RevocationEngine, server: CrlServer
+    ) -> None:
+        """And only where the records are known; the signer's own status is asked, too."""
+        root = CertificateAuthority.root("Root")
+        issuing, signer = root.intermediate("Issuing CA"), root.intermediate("Issuing CA")
+        der = signer.certificate.public_bytes(Encoding.DER)
+        sources = (CrlSource(f"{server.url}/signed.crl", der),)
+        record = replace(authority_of(issuing, None), sources=sources)
+        above = replace(
+            authority_of(root, f"{server.url}/root.crl"), authority_type=AuthorityType.ROOT
+        )
+        server.files["/signed.crl"] = crl(ca=signer)
+        server.files["/root.crl"] = crl(ca=root)
+        assert all(one.ok for one in await engine.refresh_all([record, above]))
+        phone = ClientCertificate.from_x509(issuing.issue_device(upn="a@example.test").certificate)
+
+        def found(*known: Authority) -> RevocationState:
+            view = RevocationView.load(tmp_path, authorities=known)
+            return view.status(record, phone, datetime.now(UTC)).state
+
+        assert (found(above, record), found()) == (GOOD, UNKNOWN)
+        revoked = [Revocation(serial_number=signer.certificate.serial_number)]
+        server.files["/root.crl"] = crl(revoked, number=2, ca=root)
+        await engine.refresh(above)
+        assert found(above, record) is UNKNOWN
+
+    async def test_files_of_a_source_that_is_gone_go(
+        self, tmp_path: Path, engine: RevocationEngine, server: CrlServer, authority: Authority
+    ) -> None:
+        """At the next refresh; those of the record's own CRL stay."""
+        more = replace(authority, sources=(CrlSource(f"{server.url}/more.crl"),))
+        server.files["/more.crl"] = crl()
+        await engine.refresh(more)
+        await engine.refresh(authority)
+        assert not [path.name for path in files(tmp_path) if "source-" in path.name]
+        assert status(tmp_path, authority).state is GOOD
+
+
+async def test_downloads_near_their_limits_are_told(tmp_path: Path, server: CrlServer) -> None:
+    """From 80 % on, with the key to change, in the result and in the report."""
+    server.files["/base.crl"] = crl([Revocation(serial_number=n) for n in range(1, 60)])
+    size = len(server.files["/base.crl"])
+    authority = authority_of(CA, f"{server.url}/base.crl")
+    for limit, expected in ((size, 1), (2 * size, 0)):
+        engine = RevocationEngine(tmp_path, Settings(download_limit_bytes=limit))
+        warnings = (await engine.refresh(authority)).warnings
+        assert len(warnings) == expected
+        assert engine.report(authority).sources[0].warnings == warnings
+        assert all("revocation.download_limit_bytes" in one for one in warnings)
+
+
+async def test_an_exempt_authority_is_not_refused(
+    tmp_path: Path, engine: RevocationEngine, authority: Authority
+) -> None:
+    """No CRL is consulted, so none has a time; nor is any missed."""
+    exempt = replace(authority, exempt=True)
+    found = status(tmp_path, exempt)
+    assert found.state is GOOD
+    assert found.detail == "CN=Issuing CA is exempt: no CRL is consulted"
+    assert (found.this_update, found.next_update, found.accepted_at) == (None, None, None)
+    assert engine.report(exempt).refused_from is None
+    assert (await engine.refresh(replace(exempt, crl_distribution_point=None))).ok
+
+
+def test_without_crl_validation_a_ca_without_crl_vouches(tmp_path: Path) -> None:
+    """Entra's default; a CA that has a CRL is judged by it all the same."""
+    now = datetime.now(UTC)
+    view = RevocationView.load(tmp_path, require_crl_validation=False)
+    assert view.status(authority_of(CA, None), ALICE, now).state is GOOD
+    assert view.status(authority_of(CA), ALICE, now).state is UNKNOWN
+    assert status(tmp_path, authority_of(CA, None)).state is UNKNOWN
 
 
 async def test_the_report_says_what_operators_ask(

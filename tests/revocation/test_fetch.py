@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import CrlError
-from gateway.revocation.fetch import Fetched, NotModified, Validators, fetch
+from gateway.revocation.fetch import Fetched, FetchLimits, NotModified, Validators, fetch
 from tests.revocation.crl_server import CrlServer, Handler, hang
 
 LIMIT = 100_000
@@ -18,7 +18,7 @@ async def get(
     url: str, validators: Validators = UNCONDITIONAL, seconds: float = 5
 ) -> Fetched | NotModified:
     """What is at `url`, within small limits."""
-    return await fetch(url, limit_bytes=LIMIT, timeout_seconds=seconds, validators=validators)
+    return await fetch(url, FetchLimits(LIMIT, seconds), validators=validators)
 
 
 def answering(
@@ -158,3 +158,53 @@ async def test_a_server_that_is_down_is_an_error(server: CrlServer) -> None:
     await closed.wait_closed()
     with pytest.raises(CrlError, match=rf"^http://127.0.0.1:{port}/a: cannot be fetched"):
         await get(f"http://127.0.0.1:{port}/a")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[fd00:ec2::254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::]",
+        "100.100.100.200",
+        "0xa9fea9fe",  # which the system's resolver reads as an address
+    ],
+)
+async def test_link_local_and_metadata_addresses_are_refused(host: str) -> None:
+    """However the address is written; nothing is sent to it."""
+    with pytest.raises(CrlError, match=r"/a: is at .*link-local .*revocation\.allow_link_local"):
+        await get(f"http://{host}/a")
+
+
+async def test_a_redirect_to_a_refused_address_is_not_followed(server: CrlServer) -> None:
+    """A web server cannot make the gateway ask a cloud for its secrets."""
+    server.handlers["/a.crl"] = redirecting("http://169.254.169.254/latest/meta-data/")
+    with pytest.raises(CrlError, match=r"is at 169\.254\.169\.254, a link-local"):
+        await get(f"{server.url}/a.crl")
+
+
+async def test_link_local_addresses_can_be_allowed() -> None:
+    """Then it is the system that says what is wrong: which interface is not said."""
+    limits = FetchLimits(LIMIT, 5, allow_link_local=True)
+    with pytest.raises(CrlError, match="cannot be fetched"):
+        await fetch("http://[fe80::1]:9/a", limits)
+
+
+async def test_a_name_is_resolved_and_asked(server: CrlServer) -> None:
+    """An ordinary name goes through the same resolver."""
+    server.files["/a.crl"] = b"crl"
+    found = await get(server.url.replace("127.0.0.1", "localhost") + "/a.crl")
+    assert isinstance(found, Fetched)
+
+
+async def test_progress_is_told_as_octets_come(server: CrlServer) -> None:
+    """With the length that the server announced; the last report is of the whole."""
+    server.files["/a.crl"] = bytes(LIMIT)
+    told: list[tuple[str, int, int | None]] = []
+    url = f"{server.url}/a.crl"
+    await fetch(url, FetchLimits(LIMIT, 5), progress=lambda *report: told.append(report))
+    assert told[-1] == (url, LIMIT, LIMIT)
+    assert [octets for _, octets, _ in told] == sorted(octets for _, octets, _ in told)

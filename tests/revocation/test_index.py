@@ -90,5 +90,5 @@ def test_nothing_is_left_of_an_index_that_could_not_be_written(tmp_path: Path) -
 
 def test_each_crl_has_a_file_of_its_own() -> None:
     """Base and delta of one authority do not meet."""
-    paths = [index_path(Path("state"), "ab12", kind) for kind in CrlKind]
+    paths = [index_path(Path("state"), "ab12", kind.value) for kind in CrlKind]
     assert paths == [Path("state/ab12.base.index"), Path("state/ab12.delta.index")]

@@ -26,7 +26,7 @@ def publish(folder: Path, *serial_numbers: int, ca: CertificateAuthority = CA) -
     revoked = [Revocation(serial_number=one) for one in serial_numbers]
     data = ca.sign_crl(revoked, this_update=NOW).public_bytes(Encoding.DER)
     crl = verify_crl(data, authority, now=NOW, clock_skew=SKEW, previous=None)
-    write_index(index_path(folder, authority.id, CrlKind.BASE), crl, NOW)
+    write_index(index_path(folder, authority.id, CrlKind.BASE.value), crl, NOW)
 
 
 def state(view: RevocationView) -> RevocationState:
@@ -58,7 +58,9 @@ def test_an_index_that_did_not_change_is_kept_mapped(tmp_path: Path) -> None:
     old = RevocationView.load(tmp_path)
     publish(tmp_path, 5, ca=OTHER)
     new = RevocationView.load(tmp_path, old)
-    names = [index_path(tmp_path, authority_of(ca).id, CrlKind.BASE).name for ca in (CA, OTHER)]
+    names = [
+        index_path(tmp_path, authority_of(ca).id, CrlKind.BASE.value).name for ca in (CA, OTHER)
+    ]
     assert new.indexes[names[0]] is old.indexes[names[0]]
     assert new.indexes[names[1]] is not old.indexes[names[1]]
 
@@ -70,7 +72,7 @@ def test_nothing_there_is_unknown(tmp_path: Path) -> None:
     assert state(empty) is RevocationState.UNKNOWN
     publish(tmp_path)
     view = RevocationView.load(tmp_path, empty)
-    index_path(tmp_path, AUTHORITY.id, CrlKind.BASE).unlink()
+    index_path(tmp_path, AUTHORITY.id, CrlKind.BASE.value).unlink()
     assert not view.is_current
     assert state(RevocationView.load(tmp_path, view)) is RevocationState.UNKNOWN
 
@@ -78,7 +80,7 @@ def test_nothing_there_is_unknown(tmp_path: Path) -> None:
 def test_a_damaged_index_is_unknown_and_says_so(tmp_path: Path) -> None:
     """The sentence names the file; the other authorities are not touched."""
     publish(tmp_path)
-    path = index_path(tmp_path, AUTHORITY.id, CrlKind.BASE)
+    path = index_path(tmp_path, AUTHORITY.id, CrlKind.BASE.value)
     path.write_bytes(path.read_bytes()[:-1])
     status = RevocationView.load(tmp_path).status(AUTHORITY, ALICE, NOW)
     assert status.state is RevocationState.UNKNOWN
@@ -88,8 +90,8 @@ def test_a_damaged_index_is_unknown_and_says_so(tmp_path: Path) -> None:
 def test_an_index_under_another_authoritys_name_is_unknown(tmp_path: Path) -> None:
     """A file that was copied or renamed decides nothing."""
     publish(tmp_path, ca=OTHER)
-    other = index_path(tmp_path, authority_of(OTHER).id, CrlKind.BASE)
-    other.rename(index_path(tmp_path, AUTHORITY.id, CrlKind.BASE))
+    other = index_path(tmp_path, authority_of(OTHER).id, CrlKind.BASE.value)
+    other.rename(index_path(tmp_path, AUTHORITY.id, CrlKind.BASE.value))
     status = RevocationView.load(tmp_path).status(AUTHORITY, ALICE, NOW)
     assert status.state is RevocationState.UNKNOWN
     assert "the index is that of another CRL" in status.detail
