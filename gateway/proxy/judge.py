@@ -83,6 +83,7 @@ class Judge:
         self._rules = rules
         self._available = True
         self._issuing: dict[bytes, ClientCertificate] = {}
+        self._authority_statuses: dict[bytes, RevocationStatus] = {}
         self.update(directory, revocation)
 
     def update(self, directory: Directory, revocation: RevocationLookup) -> None:
@@ -91,6 +92,7 @@ class Judge:
         self._revocation = revocation
         self._records = {a.certificate: a for a in directory.authorities.values()}
         self._issuing = {d: c for d, c in self._issuing.items() if d in self._records}
+        self._authority_statuses = {}
         self._available = True
         self.epoch += 1
 
@@ -110,6 +112,11 @@ class Judge:
         """The id of the CA record that issued the certificate; empty if there is none."""
         record = self._records.get(identity.authorities[0]) if identity.authorities else None
         return "" if record is None else record.id
+
+    def mailbox_name(self, identity: Identity) -> str:
+        """The UPN of the mailbox that the certificate names; empty unless it names just one."""
+        binding = bind(identity.certificate, self._rules.username_bindings, self._directory)
+        return binding.mailboxes[0].upn if len(binding.mailboxes) == 1 else ""
 
     def decide(self, identity: Identity, now: datetime) -> Decision:
         """The decision about `identity` at this moment."""
@@ -158,14 +165,28 @@ class Judge:
         """One status a certificate below the root: each is asked of the CA above it."""
         if not records:
             return ()
-        below = [identity.certificate]
-        below += [self._authority_certificate(der) for der in identity.authorities[:-1]]
-        return tuple(
-            _no_record(certificate)
-            if record is None
-            else self._revocation.status(record, certificate, now)
-            for certificate, record in zip(below, records, strict=True)
-        )
+        statuses = [self._status(records[0], identity.certificate, now)]
+        for der, record in zip(identity.authorities, records[1:], strict=False):
+            statuses.append(self._authority_status(der, record, now))
+        return tuple(statuses)
+
+    def _status(
+        self, record: Authority | None, certificate: ClientCertificate, now: datetime
+    ) -> RevocationStatus:
+        if record is None:
+            return _no_record(certificate)
+        return self._revocation.status(record, certificate, now)
+
+    def _authority_status(
+        self, der: bytes, record: Authority | None, now: datetime
+    ) -> RevocationStatus:
+        """The status of a CA certificate: the same for all devices below it, so asked once."""
+        known = self._authority_statuses.get(der)
+        if known is None or known.next_update is None or now >= known.next_update:
+            known = self._status(record, self._authority_certificate(der), now)
+            if der in self._records:
+                self._authority_statuses[der] = known
+        return known
 
     def _authority_certificate(self, der: bytes) -> ClientCertificate:
         known = self._issuing.get(der)

@@ -23,6 +23,7 @@ class Verdicts:
         "_address",
         "_epoch",
         "_identity",
+        "_mailbox",
         "_services",
         "_until",
         "_verdict",
@@ -35,7 +36,8 @@ class Verdicts:
         self._address = address
         self._epoch = -1
         self._until = 0.0
-        self._verdict: Allow | Deny
+        self._verdict: Allow | Deny = Deny(Reason.STATE_UNAVAILABLE, "nothing is decided yet")
+        self._mailbox = ""
         self._identity: Identity | None = None
         self.credentials = b""
         try:
@@ -62,8 +64,8 @@ class Verdicts:
         if identity is not None:
             known["serial"] = f"{identity.certificate.serial_number:x}"
             known["issuer_key_id"] = self._services.judge.issuer_id(identity)
-        if isinstance(self._verdict, Allow):
-            known["mailbox"] = self._verdict.mailbox.upn
+        if self._mailbox:
+            known["mailbox"] = self._mailbox
         return known
 
     def _make(self, identity: Identity, route: Route | None) -> None:
@@ -77,6 +79,7 @@ class Verdicts:
                 verdict = Deny(Reason.UPSTREAM_UNAVAILABLE, str(error))
         self._verdict = verdict
         if isinstance(verdict, Allow):
+            self._mailbox = verdict.mailbox.upn
             self._until = verdict.expires_at.timestamp()
             self._services.observer.verdict(**self.about(route))
             self._services.observer.seen(
@@ -85,6 +88,7 @@ class Verdicts:
                 mailbox_key=verdict.mailbox.key,
             )
         else:
+            self._mailbox = judge.mailbox_name(identity)
             self._until = _FOR_EVER
 
     def _now(self) -> datetime:

@@ -85,12 +85,10 @@ def _demand(context: SSL.Context, authorities: tuple[Authority, ...]) -> None:
     store = context.get_cert_store()
     if store is None:
         raise AssertionError("a new context has a store")
-    names = []
     for authority in authorities:
-        certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, authority.certificate)
-        store.add_cert(certificate)
-        names.append(certificate.get_subject())
-    context.set_client_ca_list(names)
+        certificate = x509.load_der_x509_certificate(authority.certificate)
+        store.add_cert(crypto.X509.from_cryptography(certificate))
+        context.add_client_ca(certificate)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _remember_failure)
 
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import itertools
 import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config import Limits, Upstream
 from gateway.core.authority import Authority, AuthorityType
@@ -23,6 +23,7 @@ from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.credentials.upstream_user import credentials, identity_headers
+from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.exchange import BodyMode
 from gateway.proxy.judge import Judge, Rules
@@ -35,6 +36,8 @@ from gateway.telemetry.channel import Sender, open_channel
 from gateway.telemetry.counters import Counters
 from gateway.tls.context import ServerIdentity, server_context
 from tests.helpers import Pki, StoredCertificate, client_context
+
+_PATIENCE = 10.0  # seconds until a test that waits in vain fails
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -129,9 +132,13 @@ async def read_body(reader: asyncio.StreamReader, headers: list[tuple[str, str]]
 class MailServer:
     """A mail server that does what the test's script says; keeps what it was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Exchanged] = []
         self.connections = 0
+        self.heads = 0  # of requests whose body may still be coming
+        self._left = asyncio.Event()
+        self._tls = tls
+        self._tasks = Tasks()
         self.script: Script = self.echo
         self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         self.port = 0
@@ -139,17 +146,19 @@ class MailServer:
 
     async def start(self) -> None:
         """Listen on a free port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more, and end what is open."""
         if self._server is not None:
             self._server.close()
+        await self._tasks.close()
 
     async def receive(self, reader: asyncio.StreamReader) -> Exchanged:
         """The next whole request of a connection."""
         line, headers = await read_head(reader)
+        self.heads += 1
         request = Exchanged(line, headers, await read_body(reader, headers))
         self.requests.append(request)
         return request
@@ -160,11 +169,38 @@ class MailServer:
             await self.receive(reader)
             writer.write(self.answer)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hold(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """Take a request and answer nothing until the gateway closes."""
+        await self.receive(reader)
+        await reader.read()
+        raise ConnectionError
+
+    async def left(self) -> None:
+        """Return when the gateway has closed a connection in the middle of a script."""
+        async with asyncio.timeout(_PATIENCE):
+            await self._left.wait()
+
+    def replies(self, *parts: bytes) -> None:
+        """From now on write `parts` as the answer to one request of each connection, and close."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self.receive(reader)
+            writer.writelines(parts)
+            await writer.drain()
+
+        self.script = script
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        self._tasks.spawn(self._serve(reader, writer), name="mail")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
             await self.script(reader, writer)
-        writer.close()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._left.set()
+        finally:
+            writer.close()
 
 
 @dataclass
@@ -194,16 +230,18 @@ class Phone:
 
     async def read(self) -> Answer:
         """Read one answer."""
-        line, headers = await read_head(self.reader)
-        status = int(line.split(" ")[1])
-        if status in (204, 304):
-            return Answer(status, headers, b"")
-        return Answer(status, headers, await read_body(self.reader, headers))
+        async with asyncio.timeout(_PATIENCE):
+            line, headers = await read_head(self.reader)
+            status = int(line.split(" ")[1])
+            if status in (100, 204, 304):
+                return Answer(status, headers, b"")
+            return Answer(status, headers, await read_body(self.reader, headers))
 
     async def ended(self) -> bytes:
         """All that comes until the gateway closes."""
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            return await self.reader.read()
+        async with asyncio.timeout(_PATIENCE):
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                return await self.reader.read()
         return b""
 
     def close(self) -> None:
@@ -217,13 +255,35 @@ def post(
     query: str = "Cmd=Sync&User=alice%40example.test&DeviceId=d1&DeviceType=x",
     headers: str = "",
     length: bool = True,
+    method: str = "POST",
 ) -> bytes:
     """A request as a phone sends it."""
     framing = f"Content-Length: {len(body)}\r\n" if length else ""
     return (
-        f"POST /Microsoft-Server-ActiveSync?{query} HTTP/1.1\r\nHost: localhost\r\n"
+        f"{method} /Microsoft-Server-ActiveSync?{query} HTTP/1.1\r\nHost: localhost\r\n"
         f"MS-ASProtocolVersion: 14.1\r\n{headers}{framing}\r\n"
     ).encode() + body
+
+
+OTHER_USER = "Cmd=Sync&User=bob%40example.test&DeviceId=d1&DeviceType=x"
+PING = "Cmd=Ping&User=alice%40example.test&DeviceId=d1&DeviceType=x"
+
+
+def chunked(*pieces: bytes) -> bytes:
+    """`pieces` as chunks, with the last one and no trailer."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in (*pieces, b""))
+
+
+def ok(body: bytes = b"ok", headers: str = "") -> bytes:
+    """A mail server's answer with a Content-Length."""
+    return f"HTTP/1.1 200 OK\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return when `condition` has come true; raises TimeoutError if it does not."""
+    async with asyncio.timeout(_PATIENCE):
+        while not condition():  # noqa: ASYNC110 (it happens behind sockets and sets no event)
+            await asyncio.sleep(0.001)
 
 
 class Bed:
@@ -233,7 +293,8 @@ class Bed:
         self.pki = pki
         self.mail = mail
         limits = settings.pop("limits", {})
-        self.upstream = Upstream(name="mail", url=f"http://127.0.0.1:{mail.port}", **settings)
+        url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
+        self.upstream = Upstream(name="mail", url=url, **settings)
         self.directory = Directory(
             MappingProxyType({a.id: a for a in _authorities(pki)}),
             (Mailbox("alice@example.test"), Mailbox("bob@example.test")),
@@ -245,14 +306,15 @@ class Bed:
         self.limits = Limits(**limits)
         self.now = time.time
         self.counters = Counters()
-        self.connections: set[Downstream] = set()
         self.handshake_timeout_seconds = 20.0
         self.response_timeout_seconds = 3900.0
         self.port = 0
+        self._server: asyncio.Server | None = None
         self._reading, writing = open_channel()
         self._sender = Sender(writing.detach())
+        self._phones: list[Phone] = []
+        self._messages: dict[str, list[dict[str, Any]]] = {}
         self._tasks = Tasks()
-        self._ids = itertools.count()
 
     async def start(self) -> None:
         """Listen on a free port."""
@@ -274,21 +336,28 @@ class Bed:
             observer=Observer(self.counters, self._sender, 1),
             limits=self.limits,
             body_mode=BodyMode(self.upstream.request_body),
-            body_limit=self.limits.body_bytes,
+            body_limit=(
+                self.upstream.buffer_limit_bytes
+                if self.upstream.request_body == "buffer"
+                else self.limits.body_bytes
+            ),
             handshake_timeout_seconds=self.handshake_timeout_seconds,
             response_timeout_seconds=self.response_timeout_seconds,
-            clock=lambda: self.now(),
+            clock=self._clock,
         )
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, "127.0.0.1", 0)
+        self._connections = Connections(self.services)
+        self._server = await loop.create_server(self._connections.accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Listen no more, cut what is open."""
-        self._server.close()
-        for connection in tuple(self.connections):
-            connection.abort()
-        self.pool.close()
+        if self._server is not None:
+            self._server.close()
+            for phone in self._phones:
+                phone.close()
+            await self._connections.drain(0)
+            self.pool.close()
         await self._tasks.close()
         self._sender.close()
         self._reading.close()
@@ -298,19 +367,28 @@ class Bed:
     ) -> Phone:
         """A device's new connection: alice's unless another is given."""
         context = client_context(self.pki, device or self.pki.alice)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", self.port, ssl=context, server_hostname=server_name
         )
-        return Phone(reader, writer)
+        phone = Phone(reader, writer)
+        self._phones.append(phone)
+        return phone
 
     def messages(self, kind: str) -> list[dict[str, Any]]:
-        """What has been sent to the control process since the last call."""
-        found = []
+        """What of this kind has been sent to the control process since the last call."""
         with contextlib.suppress(BlockingIOError):
             while data := self._reading.recv(65536):
-                found.append(json.loads(data))
-        return [message for message in found if message["kind"] == kind]
+                message = json.loads(data)
+                self._messages.setdefault(message["kind"], []).append(message)
+        return self._messages.pop(kind, [])
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The audit records since the last call."""
+        return self.messages("audit")
+
+    def log(self) -> list[dict[str, Any]]:
+        """The log lines since the last call."""
+        return self.messages("log")
 
     def changed(self) -> None:
         """The directory or the CRLs are others now."""
@@ -319,18 +397,25 @@ class Bed:
 
     def sweep(self, later: float = 0.0) -> None:
         """Look at time limits as if `later` seconds had passed."""
-        for connection in tuple(self.connections):
-            connection.check(time.monotonic() + later)
+        now = time.monotonic() + later
+        for connection in self.connections:
+            connection.check(now)
+        self.pool.sweep(now)
 
-    def _accept(self) -> Downstream:
-        connection = Downstream(self.services, self.connections.discard)
-        self.connections.add(connection)
-        return connection
+    def _clock(self) -> float:
+        return self.now()
+
+    @property
+    def connections(self) -> tuple[Downstream, ...]:
+        """The living connections of phones."""
+        return tuple(self._connections._open)
+
+    async def drain(self) -> None:
+        """End as a worker does."""
+        await self._connections.drain(_PATIENCE)
 
 
 def _authorities(pki: Pki) -> list[Authority]:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     return [
         Authority.from_der(
             ca.certificate.public_bytes(Encoding.DER),
@@ -345,13 +430,18 @@ def _authorities(pki: Pki) -> list[Authority]:
 
 
 @contextlib.asynccontextmanager
-async def bed(pki: Pki, **settings: Any) -> AsyncIterator[Bed]:
-    """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`."""
-    mail = MailServer()
+async def bed(
+    pki: Pki, *, mail_tls: ssl.SSLContext | None = None, **settings: Any
+) -> AsyncIterator[Bed]:
+    """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`.
+
+    `limits` has keys of `[limits]`; `{}` in `url` is the mail server's port.
+    """
+    mail = MailServer(mail_tls)
     await mail.start()
     under_test = Bed(pki, mail, settings)
-    await under_test.start()
     try:
+        await under_test.start()
         yield under_test
     finally:
         await under_test.stop()
