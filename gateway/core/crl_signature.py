@@ -1,6 +1,6 @@
-"""Whether a CRL is signed by its authority (RFC 5280 section 6.3.3 f and g).
+"""Whether a CRL is signed with the key of a certificate (RFC 5280 section 6.3.3 f and g).
 
-Decides by the authority's certificate alone; which authority that is, others find out.
+Decides by that certificate alone; whether it is the right one, others find out.
 """
 
 from cryptography import x509
@@ -8,32 +8,28 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, HashAlgorithm
 
-from gateway.core.authority import Authority
 from gateway.core.crl_parts import CrlParts
 from gateway.errors import CrlError
 
 
-def require_signature(parts: CrlParts, authority: Authority) -> None:
-    """Raise CrlError unless the CRL in `parts` is signed with the authority's key."""
-    certificate = x509.load_der_x509_certificate(authority.certificate)
-    _require_crl_sign(certificate, authority)
+def require_signature(parts: CrlParts, certificate: x509.Certificate, name: str) -> None:
+    """Raise CrlError, which calls the signer `name`, unless its key signed the CRL in `parts`."""
+    _require_crl_sign(certificate, name)
     try:
         _verify(parts, certificate)
     except InvalidSignature as error:
-        raise CrlError(
-            f"the CRL is not signed by {authority.trusted_issuer}, or was changed since"
-        ) from error
+        raise CrlError(f"the CRL is not signed by {name}, or was changed since") from error
     except (UnsupportedAlgorithm, ValueError, TypeError) as error:
         raise CrlError(f"the signature of the CRL cannot be verified: {error}") from error
 
 
-def _require_crl_sign(certificate: x509.Certificate, authority: Authority) -> None:
+def _require_crl_sign(certificate: x509.Certificate, name: str) -> None:
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return
     if not usage.crl_sign:
-        raise CrlError(f"{authority.trusted_issuer} may sign no CRL: its key usage lacks cRLSign")
+        raise CrlError(f"{name} may sign no CRL: its key usage lacks cRLSign")
 
 
 def _verify(parts: CrlParts, certificate: x509.Certificate) -> None:

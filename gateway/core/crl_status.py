@@ -4,80 +4,224 @@ Decides GOOD, REVOKED or UNKNOWN from accepted CRLs and the time; is not told ho
 Whatever is missing, stale or does not fit is UNKNOWN: nothing here assumes that all is well.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from gateway.core.authority import Authority
 from gateway.core.certificate import ClientCertificate
 from gateway.core.crl import AcceptedCrl, CrlFacts
-from gateway.core.crl_entries import CrlReason, RevokedEntry
+from gateway.core.crl_entries import CrlReason, RevokedEntries, RevokedEntry
 from gateway.core.crl_names import canonical_name
+from gateway.core.crl_scope import ALL_REASONS, NO_REASONS, Reasons
 from gateway.core.revocation import RevocationState, RevocationStatus
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CrlError
+
+_NO_NAME: tuple[type[Exception], ...] = (CrlError, *UNREADABLE)
 
 
 class CrlInForce(Protocol):
-    """An accepted CRL that can be asked for one serial number."""
+    """An accepted CRL that can be asked."""
 
     @property
     def accepted(self) -> AcceptedCrl:
         """The CRL and when it was first accepted."""
         ...
 
-    def find(self, serial_number: int) -> RevokedEntry | None:
-        """What the CRL says of `serial_number`; None if it does not list it."""
+    @property
+    def issuer(self) -> bytes:
+        """Who issued the CRL, as `canonical_name`."""
+        ...
+
+    @property
+    def entries(self) -> RevokedEntries:
+        """What it lists."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CrlPair:
-    """The CRLs of one authority: each None, or the sentence that says why it cannot be asked."""
+    """A base CRL and its delta: each None, or the sentence that says why it cannot be asked."""
 
     base: CrlInForce | str | None = None
     delta: CrlInForce | str | None = None
 
 
+SignerStatus = Callable[[bytes], RevocationStatus]
+"""The status of the certificate (DER) of who signed a CRL, see `gateway.core.crl_path`."""
+
+
 def revocation_status(
-    authority: Authority, certificate: ClientCertificate, crls: CrlPair, now: datetime
+    authority: Authority,
+    certificate: ClientCertificate,
+    crls: CrlPair | Sequence[CrlPair],
+    now: datetime,
+    *,
+    signer_status: SignerStatus | None = None,
 ) -> RevocationStatus:
     """The status at `now` of `certificate`, which `authority` issued, by the authority's CRLs.
 
-    A delta CRL that is configured must be there and valid, beside a valid base (Entra's rule).
+    The first of `crls` is that of the record's own URLs, if it has them; the rest are those of its
+    further sources. A certificate is revoked if any CRL that answers for it lists it, and good if
+    those that do not list it answer for every reason together. A delta CRL that is configured must
+    be there and valid, beside a valid base (Entra's rule), unless the record waives that. Without
+    `signer_status` no CRL that another certificate's key signed is believed.
     """
-    deciding = _deciding(authority, certificate, crls, now)
-    if isinstance(deciding, str):
-        return RevocationStatus(
-            RevocationState.UNKNOWN, authority.id, certificate.serial_number, deciding
-        )
-    return _judge(certificate, deciding)
+    pairs = (crls,) if isinstance(crls, CrlPair) else crls
+    if not authority.has_crl:
+        return _unknown(authority, certificate, "has no CRL distribution point")
+    if not _same_name(certificate.issuer, authority.subject):
+        return _unknown(authority, certificate, "did not issue the certificate")
+    question = _Question(authority, certificate, now, signer_status)
+    answers, problems = [], []
+    for place, pair in enumerate(pairs or (CrlPair(),)):
+        answer = question.ask(pair, is_own=place == 0)
+        if isinstance(answer, str):
+            problems.append(answer)
+        elif answer.is_revoked:
+            return answer.status(question, RevocationState.REVOKED)
+        else:
+            answers.append(answer)
+    missing = ALL_REASONS.difference(*(answer.reasons for answer in answers))
+    if missing:
+        if answers:
+            names = ", ".join(sorted(one.value for one in missing))
+            problems.append(f"no CRL answers for the reasons {names}")
+        return _unknown(authority, certificate, "; ".join(problems), separator=": ")
+    return _together([answer.status(question, RevocationState.GOOD) for answer in answers])
 
 
 @dataclass(frozen=True, slots=True)
-class _Deciding:
-    """The CRLs to ask, the newest first, and when they cease to decide."""
+class _Answer:
+    """What a base CRL and its delta say together.
 
-    crls: tuple[CrlInForce, ...]
+    Attributes:
+        newest: the one that brings the pair up to date.
+        entry: what the pair says of the certificate, and `by` which CRL; None if nothing.
+        reasons: for which it answers.
+        next_update: when it ceases to.
+    """
+
+    newest: AcceptedCrl
+    entry: RevokedEntry | None
+    by: CrlFacts
+    reasons: Reasons
     next_update: datetime
 
+    @property
+    def is_revoked(self) -> bool:
+        return self.entry is not None and self.entry.reason is not CrlReason.REMOVE_FROM_CRL
 
-def _deciding(
-    authority: Authority, certificate: ClientCertificate, crls: CrlPair, now: datetime
-) -> _Deciding | str:
-    name = authority.trusted_issuer
-    if authority.crl_distribution_point is None:
-        return f"{name} has no CRL distribution point"
-    if not _same_name(certificate.issuer, authority.subject):
-        return f"{name} did not issue the certificate"
-    base = _usable(crls.base, "CRL", now)
-    if isinstance(base, str):
-        return f"{name}: {base}"
-    if authority.delta_crl_distribution_point is None:
-        return _Deciding((base,), base.accepted.facts.next_update)
-    delta = _usable(crls.delta, "delta CRL", now)
-    if isinstance(delta, str):
-        return f"{name}: {delta}"
-    return _combine(base, delta)
+    def status(self, question: "_Question", state: RevocationState) -> RevocationStatus:
+        return RevocationStatus(
+            state,
+            question.authority.id,
+            question.certificate.serial_number,
+            _detail(self.by, self.entry),
+            this_update=self.newest.facts.this_update,
+            next_update=self.next_update,
+            accepted_at=self.newest.accepted_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One certificate at one moment."""
+
+    authority: Authority
+    certificate: ClientCertificate
+    now: datetime
+    signer_status: SignerStatus | None
+
+    def ask(self, pair: CrlPair, *, is_own: bool) -> _Answer | str:
+        """The answer of `pair`, or why it has none."""
+        base = self._usable(pair.base, "CRL")
+        if isinstance(base, str):
+            return base
+        facts = base.accepted.facts
+        reasons = self._reasons(base)
+        if not reasons:
+            return f"the {facts.text} does not answer for this certificate"
+        end = self._signer_end(facts)
+        if isinstance(end, str):
+            return end
+        end = min(end, facts.next_update)
+        delta = pair.delta
+        if is_own and self.authority.delta_crl_distribution_point is None:
+            delta = None
+        elif is_own or delta is not None:
+            delta = self._delta(delta, base)
+            if isinstance(delta, str):
+                if self.authority.delta_required:
+                    return delta
+                delta = None
+        return self._answer(base, delta, reasons, end)
+
+    def _usable(self, crl: CrlInForce | str | None, what: str) -> CrlInForce | str:
+        if crl is None:
+            return f"no {what} was fetched yet that could be believed"
+        if not isinstance(crl, str) and crl.accepted.facts.next_update <= self.now:
+            return f"the {what} expired at {crl.accepted.facts.next_update.isoformat()}"
+        return crl
+
+    def _reasons(self, base: CrlInForce) -> Reasons:
+        try:
+            return base.accepted.facts.scope.reasons_for(self.certificate, base.issuer)
+        except _NO_NAME:  # what is no name is not the CRL's
+            return NO_REASONS
+
+    def _signer_end(self, facts: CrlFacts) -> datetime | str:
+        """Until when the CRL's signer may be believed, or why not (section 6.3.3 f)."""
+        if facts.signer is None:
+            return facts.next_update
+        if self.signer_status is None:
+            return f"the signer of the {facts.text} is not known"
+        status = self.signer_status(facts.signer)
+        if status.state is not RevocationState.GOOD:
+            return f"the signer of the {facts.text} is not to be believed: {status.detail}"
+        return status.next_update or facts.next_update
+
+    def _delta(self, crl: CrlInForce | str | None, base: CrlInForce) -> CrlInForce | str:
+        """The delta CRL if it goes with `base` (section 5.2.4), or why it does not."""
+        delta = self._usable(crl, "delta CRL")
+        if isinstance(delta, str):
+            return delta
+        facts, changes = base.accepted.facts, delta.accepted.facts
+        if (delta.issuer, changes.signer) != (base.issuer, facts.signer):
+            return "the delta CRL is signed by another than the base CRL"
+        if changes.scope != facts.scope:
+            return "the delta CRL has another issuing distribution point than the base CRL"
+        since = changes.base_crl_number
+        if facts.crl_number is None or changes.crl_number is None or since is None:
+            return "the base CRL has no CRL number, so that no delta CRL goes with it"
+        if facts.crl_number < since:
+            return (
+                f"the delta CRL says what changed since CRL number {since}, "
+                f"but the base CRL in force has number {facts.crl_number}"
+            )
+        return delta
+
+    def _answer(
+        self, base: CrlInForce, delta: CrlInForce | None, reasons: Reasons, end: datetime
+    ) -> _Answer:
+        """The first CRL that lists the certificate decides, the delta first if it is the newer."""
+        newest, asked = base.accepted, [base]
+        if delta is not None:
+            end = min(end, delta.accepted.facts.next_update)
+            if _number(delta) > _number(base):
+                newest, asked = delta.accepted, [delta, base]
+        issuer = canonical_name(self.certificate.issuer)
+        for crl in asked:
+            entry = crl.entries.find(issuer, self.certificate.serial_number)
+            if entry is not None:
+                return _Answer(newest, entry, crl.accepted.facts, reasons, end)
+        return _Answer(newest, None, newest.facts, reasons, end)
+
+
+def _number(crl: CrlInForce) -> int:
+    return crl.accepted.facts.crl_number or 0
 
 
 def _same_name(one: bytes, other: bytes) -> bool:
@@ -87,45 +231,28 @@ def _same_name(one: bytes, other: bytes) -> bool:
         return False
 
 
-def _usable(crl: CrlInForce | str | None, what: str, now: datetime) -> CrlInForce | str:
-    if crl is None:
-        return f"no {what} was fetched yet that could be believed"
-    if not isinstance(crl, str) and crl.accepted.facts.next_update <= now:
-        return f"the {what} expired at {crl.accepted.facts.next_update.isoformat()}"
-    return crl
-
-
-def _combine(base: CrlInForce, delta: CrlInForce) -> _Deciding | str:
-    """Base and delta together (RFC 5280 section 5.2.4), or why they do not combine."""
-    number = base.accepted.facts.crl_number
-    changes = delta.accepted.facts
-    end = min(base.accepted.facts.next_update, changes.next_update)
-    if number is None or changes.crl_number is None or changes.base_crl_number is None:
-        return "the base CRL has no CRL number, so that no delta CRL goes with it"
-    if number >= changes.crl_number:
-        return _Deciding((base,), end)
-    if number < changes.base_crl_number:
-        return (
-            f"the delta CRL says what changed since CRL number {changes.base_crl_number}, "
-            f"but the base CRL in force has number {number}"
-        )
-    return _Deciding((delta, base), end)
-
-
-def _judge(certificate: ClientCertificate, deciding: _Deciding) -> RevocationStatus:
-    """The first CRL that lists the certificate decides; the newest one's thisUpdate counts."""
-    newest = deciding.crls[0].accepted
-    found = (crl.find(certificate.serial_number) for crl in deciding.crls)
-    entry = next((one for one in found if one is not None), None)
-    revoked = entry is not None and entry.reason is not CrlReason.REMOVE_FROM_CRL
+def _unknown(
+    authority: Authority, certificate: ClientCertificate, detail: str, separator: str = " "
+) -> RevocationStatus:
     return RevocationStatus(
-        RevocationState.REVOKED if revoked else RevocationState.GOOD,
-        newest.facts.issuer_id,
+        RevocationState.UNKNOWN,
+        authority.id,
         certificate.serial_number,
-        _detail(newest.facts, entry),
-        this_update=newest.facts.this_update,
-        next_update=deciding.next_update,
-        accepted_at=newest.accepted_at,
+        f"{authority.trusted_issuer}{separator}{detail}",
+    )
+
+
+def _together(good: Sequence[RevocationStatus]) -> RevocationStatus:
+    """One status of several: as old as the oldest of them, and no longer so than any."""
+    first, *rest = good
+    if not rest:
+        return first
+    return replace(
+        first,
+        detail="; ".join(one.detail for one in good),
+        this_update=min(one.this_update for one in good if one.this_update),
+        next_update=min(one.next_update for one in good if one.next_update),
+        accepted_at=min(one.accepted_at for one in good if one.accepted_at),
     )
 
 

@@ -21,11 +21,13 @@ from gateway.core.crl_entries import (
     record,
     tables_of,
 )
+from gateway.core.crl_names import canonical_name
 from gateway.errors import CrlError
 
 REASON_CODE = bytes.fromhex("0603551d15")  # 2.5.29.21
 INVALIDITY_DATE = bytes.fromhex("0603551d18")  # 2.5.29.24
 CERTIFICATE_ISSUER = bytes.fromhex("0603551d1d")  # 2.5.29.29
+_DIRECTORY_NAME = 0xA4  # [4] EXPLICIT, of GeneralName
 _REASONS = frozenset(CrlReason)
 _SHORT = range(0x80)
 # One alternative for each length of an entry, the usual ones first: no length needs computing.
@@ -43,18 +45,45 @@ _REASON_ONLY = bytes.fromhex("300c300a0603551d1504030a01")
 _CENTURY = bytes(0x19 if octet >= ord("5") else 0x20 for octet in range(256))
 
 
-def read_entries(content: bytes, issuer: bytes) -> RevokedEntries:
-    """The tables of the entries in `content`, all of `issuer`'s certificates.
+def read_entries(content: bytes, issuer: bytes, *, indirect: bool = False) -> RevokedEntries:
+    """The tables of the entries in `content`: of `issuer`'s certificates, if not `indirect`.
 
     `content` is that of revokedCertificates, `issuer` a canonical name. Raises CrlError when an
-    entry cannot be read, has a critical extension that is not implemented, or is of another CA.
+    entry cannot be read, has a critical extension that is not implemented, or is of another CA
+    though the CRL is not `indirect`.
     """
+    if indirect and CERTIFICATE_ISSUER in content:
+        return RevokedEntries(tuple(_indirect(content, issuer)))
+    return RevokedEntries(tuple(_direct(content, issuer)))
+
+
+def _direct(content: bytes, issuer: bytes) -> Iterable[SerialTable]:
     text = content.decode("latin-1")
     entries = _SPLIT.findall(text)
     if sum(map(len, entries)) != len(text):
-        return RevokedEntries(tuple(tables_of(issuer, [*_each(_split(content))])))
+        return tables_of(issuer, [*_each(_split(content))])
     entries.sort()
-    return RevokedEntries(tuple(_tables(entries, issuer)))
+    return _tables(entries, issuer)
+
+
+def _indirect(content: bytes, issuer: bytes) -> Iterator[SerialTable]:
+    """The tables of each issuer's entries.
+
+    A certificateIssuer holds for the entries after it as well, up to the next one; before the first
+    it is the CRL's `issuer` (RFC 5280 section 5.3.3).
+    """
+    plain: dict[bytes, list[bytes]] = {}
+    naming: dict[bytes, list[bytes]] = {}
+    for entry in _split(content):
+        group = plain
+        if CERTIFICATE_ISSUER in entry:
+            named = _certificate_issuer(entry)
+            issuer, group = (issuer, plain) if named is None else (named, naming)
+        group.setdefault(issuer, []).append(entry)
+    for name, entries in plain.items():
+        yield from _direct(b"".join(entries), name)
+    for name, entries in naming.items():
+        yield from tables_of(name, [*_each(entries, indirect=True)])
 
 
 def _tables(entries: list[str], issuer: bytes) -> Iterator[SerialTable]:
@@ -143,14 +172,14 @@ def _split(content: bytes) -> Iterator[bytes]:
         yield entry.encoded(content)
 
 
-def _each(entries: Iterable[bytes]) -> Iterator[bytes]:
+def _each(entries: Iterable[bytes], *, indirect: bool = False) -> Iterator[bytes]:
     """One record for each entry, whatever its layout (RFC 5280 section 5.3)."""
     for entry in entries:
         outer = der.read(entry, 0, len(entry))
         serial, time, *rest = _fields(entry, outer)
         reason = NO_REASON
         if rest:
-            reason = _entry_reason(entry, rest[0])
+            reason = _entry_reason(entry, rest[0], indirect=indirect)
         yield record(
             der.integer(serial.content(entry), "a serial number"),
             encode_date(time.tag, time.content(entry)),
@@ -166,7 +195,28 @@ def _fields(entry: bytes, outer: der.Value) -> list[der.Value]:
     return fields
 
 
-def _entry_reason(entry: bytes, extensions: der.Value) -> int:
+def _certificate_issuer(entry: bytes) -> bytes | None:
+    """The certificateIssuer of an entry as `canonical_name`; None if it has none."""
+    rest = _fields(entry, der.read(entry, 0, len(entry)))[2:]
+    for extension in der.children(entry, rest[0].start, rest[0].stop) if rest else ():
+        identifier, _, value = entry_extension(entry, extension)
+        if identifier == CERTIFICATE_ISSUER:
+            return _directory_name(value)
+    return None
+
+
+def _directory_name(value: bytes) -> bytes:
+    """The one directoryName in the GeneralNames `value`: an issuer has one name."""
+    names = der.expect(value, 0, len(value), der.SEQUENCE, "a certificate issuer")
+    name = der.expect(
+        value, names.start, names.stop, _DIRECTORY_NAME, "a certificate issuer's name"
+    )
+    if name.stop != len(value):
+        raise CrlError("an entry of the CRL names more than one certificate issuer")
+    return canonical_name(name.content(value))
+
+
+def _entry_reason(entry: bytes, extensions: der.Value, *, indirect: bool) -> int:
     reason, seen = NO_REASON, set()
     for extension in der.children(entry, extensions.start, extensions.stop):
         identifier, critical, value = entry_extension(entry, extension)
@@ -175,11 +225,11 @@ def _entry_reason(entry: bytes, extensions: der.Value) -> int:
         seen.add(identifier)
         if identifier == REASON_CODE:
             reason = _reason_code(value)
-        elif identifier == CERTIFICATE_ISSUER:
+        elif identifier == CERTIFICATE_ISSUER and not indirect:
             raise CrlError("an entry names a certificate issuer, but this is no indirect CRL")
         elif identifier == INVALIDITY_DATE:
             _require_time(value)
-        elif critical:
+        elif critical and identifier != CERTIFICATE_ISSUER:
             raise CrlError(
                 f"an entry of the CRL has a critical extension that is not implemented: "
                 f"{der.dotted(identifier)}"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.certificate import ClientCertificate
 from gateway.core.crl import AcceptedCrl, RevocationList, verify_crl, verify_delta_crl
-from gateway.core.crl_entries import RevokedEntry
+from gateway.core.crl_entries import RevokedEntries
 from gateway.core.crl_status import CrlPair, revocation_status
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.pki.authority import CertificateAuthority
@@ -36,9 +36,15 @@ class InForce:
     crl: RevocationList
     accepted: AcceptedCrl
 
-    def find(self, serial_number: int) -> RevokedEntry | None:
+    @property
+    def issuer(self) -> bytes:
         """As the CRL has it."""
-        return self.crl.find(serial_number)
+        return self.crl.issuer
+
+    @property
+    def entries(self) -> RevokedEntries:
+        """As the CRL has them."""
+        return self.crl.entries
 
 
 def listed(reason: Reason | None = None) -> Revocation:
