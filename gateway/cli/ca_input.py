@@ -12,19 +12,24 @@ from gateway.errors import CertificateError
 _PEM_MARK = b"-----BEGIN"
 
 
+def is_http_url(value: str) -> bool:
+    """Whether it is an http or https URL with a host (Entra takes no LDAP and no file)."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    return bool(usable) and value.isascii() and value.isprintable() and " " not in value
+
+
 class HttpUrl(click.ParamType[str]):
-    """An http or https URL with a host (Entra takes no LDAP and no file)."""
+    """A URL that a CRL can be fetched from."""
 
     name = "URL"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The URL as it was written; a usage error if it is none."""
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not value.isascii() or not value.isprintable() or " " in value:
+        if not is_http_url(value):
             self.fail(
                 f"{value!r} is not a URL of the form http://HOST/PATH or https://", param, ctx
             )
@@ -38,13 +43,19 @@ def read_one_certificate(path: Path) -> bytes:
     except OSError as error:
         raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
     try:
+        return one_certificate(content)
+    except CertificateError as error:
+        raise CertificateError(f"{path}: {error}") from error
+
+
+def one_certificate(content: bytes) -> bytes:
+    """The DER of the only certificate in `content`, DER or PEM; raises CertificateError."""
+    try:
         if _PEM_MARK not in content:
             return x509.load_der_x509_certificate(content).public_bytes(Encoding.DER)
         found = x509.load_pem_x509_certificates(content)
     except ValueError as error:
-        raise CertificateError(f"{path}: is no certificate in DER or PEM: {error}") from error
+        raise CertificateError(f"is no certificate in DER or PEM: {error}") from error
     if len(found) != 1:
-        raise CertificateError(
-            f"{path}: holds {len(found)} certificates; give each CA a file of its own"
-        )
+        raise CertificateError(f"holds {len(found)} certificates; give each CA a file of its own")
     return found[0].public_bytes(Encoding.DER)

@@ -92,7 +92,7 @@ class RevocationEngine:
                     warnings=near_limits(state, self._settings),
                 )
             )
-        return AuthorityReport(authority.id, tuple(reports), exempt=authority.exempt)
+        return AuthorityReport(authority.id, tuple(reports), exempt=self._needs_none(authority))
 
     async def forget(self, authority_id: str) -> None:
         """Remove all that is kept of an authority, also which CRL number it had reached.
@@ -141,8 +141,9 @@ class RevocationEngine:
         sources = self._sources(authority)
         if not sources:
             detail = f"{authority.trusted_issuer} has no CRL distribution point"
-            ok = authority.exempt or not self._settings.require_crl_validation
-            return RefreshResult(authority.id, ok=ok, not_modified=True, detail=detail)
+            return RefreshResult(
+                authority.id, ok=self._needs_none(authority), not_modified=True, detail=detail
+            )
         try:
             async with self._exclusive(authority.id, downloads=len(sources)):
                 states = await self._refresh_sources(
@@ -172,6 +173,11 @@ class RevocationEngine:
         after = {**before, **states}
         await in_thread(lambda: write_states(self._directory, authority.id, after))
         return states
+
+    def _needs_none(self, authority: Authority) -> bool:
+        """Whether certificates of the authority are let in without a CRL."""
+        required = self._settings.require_crl_validation
+        return authority.exempt or (not required and not authority.has_crl)
 
     def _clear(self, authority: Authority) -> None:
         """Remove what a killed process left half-written, and files of sources that are gone."""

@@ -63,7 +63,13 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityReport:
-    """The CRLs of one authority, the base CRL first; none if it has no CRL distribution point."""
+    """The CRLs of one authority, the base CRL first; none if it has no CRL distribution point.
+
+    Attributes:
+        authority_id: the authority record.
+        sources: its CRLs.
+        exempt: its certificates are let in without a CRL.
+    """
 
     authority_id: str
     sources: tuple[SourceReport, ...]

@@ -13,7 +13,7 @@ from typing import TypedDict, Unpack
 from sqlalchemy import Connection, delete
 
 from gateway.core.authority import Authority, CrlSource
-from gateway.errors import StateError
+from gateway.errors import CertificateError, StateError
 from gateway.store import authority_rows as rows
 from gateway.store.authority_rows import load_authorities
 from gateway.store.database import Database, record_change
@@ -23,7 +23,7 @@ from gateway.store.schema import (
     authority_certificates,
     authority_sources,
 )
-from gateway.store.trust import is_same_ca, require_crl_signer, require_source, require_trust
+from gateway.store.trust import is_same_ca, require_crls, require_source, require_trust
 
 _SOURCES_LIMIT = 32  # each is fetched one after the other
 
@@ -44,18 +44,24 @@ class Authorities:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, authority: Authority) -> Authority:
+    def add(self, authority: Authority, *, crl_required: bool = False) -> Authority:
         """The certificate is trusted; returns its record, with the id of its CA.
 
         What is not said of the CRLs of a CA that is known already is as it is known.
 
         Raises:
-            CertificateError: the record would never work, such as that of an expired CA.
+            CertificateError: the record would never work, such as that of an expired CA, or, with
+                `crl_required`, of one that is not exempt and has no CRL.
             StateError: it is there already, or says something else of the CRLs of its CA.
         """
         with self._database.writing() as connection:
             now = self._database.now()
             record = add_authority(connection, authority, now)
+            if crl_required and not record.exempt and not record.has_crl:
+                raise CertificateError(
+                    f"without a CRL all certificates of {record.trusted_issuer} are refused: "
+                    "say where it is with --crl URL, or --exempt to consult none"
+                )
             record_change(connection, ChangeKind.AUTHORITY, record.id, now)
         return record
 
@@ -92,7 +98,7 @@ class Authorities:
             old = _records_of(connection, authority_id)
             new = [replace(one, **fields) for one in old]
             if new != old:
-                require_crl_signer(new[0])
+                require_crls(new[0])
                 rows.update_settings(connection, new[0])
                 self._changed(connection, authority_id)
         return new[0]
@@ -102,7 +108,7 @@ class Authorities:
         with self._database.writing() as connection:
             known = _records_of(connection, authority_id)
             new = [replace(one, sources=(*one.sources, source)) for one in known]
-            require_crl_signer(new[0])
+            require_crls(new[0])
             _require_new_source(known[0], source)
             require_source(source, load_authorities(connection), self._database.now())
             rows.insert_source(connection, authority_id, source)

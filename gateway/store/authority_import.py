@@ -13,7 +13,7 @@ from gateway.store.authorities import add_authority
 from gateway.store.authority_rows import load_authorities
 from gateway.store.database import Database, record_change
 from gateway.store.schema import ChangeKind
-from gateway.store.trust import is_same_ca, require_crl_signer
+from gateway.store.trust import is_same_ca, require_crls
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Import:
             delta_crl_distribution_point=wanted.delta_crl_distribution_point,
         )
         if new != ca:
-            require_crl_signer(new)
+            require_crls(new)
             rows.update_settings(self._connection, new)
         if new == ca and not changed:
             return ca.id, "unchanged"

@@ -34,11 +34,16 @@ def require_trust(authority: Authority, others: Iterable[Authority], now: dateti
             raise CertificateError(f"{name} is not a root: its own key did not sign it")
     else:
         _require_issuer(certificate, name, others)
-    require_crl_signer(authority)
+    require_crls(authority)
 
 
-def require_crl_signer(authority: Authority) -> None:
-    """Raise CertificateError if no CRL of `authority` could be one that it or a signer signed."""
+def require_crls(authority: Authority) -> None:
+    """Raise CertificateError if the CRLs of `authority` could never be used."""
+    if authority.delta_crl_distribution_point and authority.crl_distribution_point is None:
+        raise CertificateError(
+            f"{authority.trusted_issuer} has a delta CRL URL but no CRL URL: there is no CRL that "
+            "the delta CRL could change"
+        )
     own = authority.crl_distribution_point is not None
     own = own or any(source.signer is None for source in authority.sources)
     if own and not _may_sign_crls(authority.certificate):

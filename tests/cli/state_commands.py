@@ -25,7 +25,7 @@ class Commands:
 
     def run(self, noun: str, verb: str, *arguments: str, status: int = 0) -> tuple[str, str]:
         """Standard output and standard error of a command that ends with `status`."""
-        found = main([noun, verb, "-c", str(self.config), *arguments])
+        found = main([noun, verb, *arguments, "-c", str(self.config)])
         out, err = self._capsys.readouterr()
         assert found == status, out + err
         return out, err

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.pki.authority import CertificateAuthority
+from gateway.pki.crl import Revocation
+from gateway.pki.identity import ec_key
 from tests.cli.state_commands import Commands, crl_of, serving
 from tests.helpers import Pki
 
@@ -135,7 +138,8 @@ class TestListAndShow:
         assert base["size"] == len(crl)
         assert base["effectiveDate"] < base["nextUpdate"] == record["revocation"]["refusedFrom"]
         assert record["revocation"]["delta"] is None
-        assert json.loads(commands.out("ca", "show", "--json", ski)) == record
+        shown = json.loads(commands.out("ca", "show", "--json", ski))
+        assert shown == record | {"otherCertificates": []}
 
     def test_tables_name_each_ca(self, commands: Commands, pki: Pki) -> None:
         """A line each, with the CRL's state; an id may be abbreviated."""
@@ -147,8 +151,8 @@ class TestListAndShow:
         ]
         assert "none: http://127.0.0.1:9/none.crl" in lines[1]
         shown = commands.out("ca", "show", issuing[:8])
-        assert f"id             {issuing}\n" in shown
-        assert "subject        CN=Development issuing CA\n" in shown
+        assert f"id              {issuing}\n" in shown
+        assert "subject         CN=Development issuing CA\n" in shown
 
     def test_a_crl_in_force_is_described(self, commands: Commands, pki: Pki) -> None:
         """Its entries, its size and until when it decides, in the table and for one CA."""
@@ -190,6 +194,161 @@ class TestSet:
     def test_nothing_to_set_is_a_usage_error(self, commands: Commands) -> None:
         """The options are named."""
         assert "say what to set: --crl" in commands.refusal("ca", "set", "ab")
+
+
+class TestSettings:
+    """Exemption, the delta CRL's standing, and no CRL at all."""
+
+    def test_a_ca_without_crl_must_be_exempt(self, commands: Commands, pki: Pki) -> None:
+        """Else all its certificates would be refused, which nobody wants of a new record."""
+        arguments = ("--type", "root", "--cert", str(pki.root_pem))
+        error = commands.refusal("ca", "add", *arguments)
+        assert "say where it is with --crl URL, or --exempt" in error
+        assert json.loads(commands.out("ca", "list", "--json")) == []
+        ski = commands.out("ca", "add", *arguments, "--exempt").strip()
+        (record,) = json.loads(commands.out("ca", "list", "--json"))
+        assert (record["id"], record["exempt"]) == (ski, True)
+        assert "never: exempt" in commands.out("ca", "list")
+
+    def test_where_crls_are_not_required_none_is_missed(self, commands: Commands, pki: Pki) -> None:
+        """Entra's default, named in the configuration."""
+        with commands.config.open("a", encoding="utf-8") as file:
+            file.write("[revocation]\nrequire_crl_validation = false\n")
+        commands.out("ca", "add", "--type", "root", "--cert", str(pki.root_pem))
+        assert "never: exempt" in commands.out("ca", "list")
+
+    def test_are_set_and_unset(self, commands: Commands, pki: Pki) -> None:
+        """Each by its option and the opposite of it."""
+        ski = add_root(commands, pki)
+        for options, exempt, required in (
+            (("--exempt", "--no-delta-required"), True, False),
+            (("--no-exempt", "--delta-required"), False, True),
+        ):
+            commands.out("ca", "set", ski, *options)
+            record = json.loads(commands.out("ca", "show", "--json", ski))
+            assert (record["exempt"], record["deltaRequired"]) == (exempt, required)
+
+    def test_the_crl_url_can_go(self, commands: Commands, pki: Pki) -> None:
+        """With it the delta CRL's; what that means is said."""
+        ski = add_root(commands, pki)
+        commands.run("ca", "set", ski, "--delta-crl", NOWHERE)
+        _, err = commands.run("ca", "set", ski, "--no-crl")
+        assert "without a CRL its certificates are refused" in err
+        record = json.loads(commands.out("ca", "show", "--json", ski))
+        assert (record["crlDistributionPoint"], record["deltaCrlDistributionPoint"]) == (None, None)
+        assert "no CRL that the delta" in commands.refusal("ca", "set", ski, "--delta-crl", NOWHERE)
+
+
+class TestRollover:
+    """Several certificates of one CA."""
+
+    def test_old_and_new_stand_together_until_the_old_one_is_removed(
+        self, commands: Commands
+    ) -> None:
+        """A renewed certificate needs no CRL URL: it has that of its CA."""
+        key = ec_key()
+        start = datetime.now(UTC) - timedelta(days=300)
+        files = [commands.folder / "old.cer", commands.folder / "new.cer"]
+        old = CertificateAuthority.root("Root", key=key, not_before=start)
+        new = CertificateAuthority.root("Root", key=key)
+        for file, ca in zip(files, (old, new), strict=True):
+            file.write_bytes(ca.certificate.public_bytes(Encoding.DER))
+        with serving({"/a.crl": crl_of(new)}) as url:
+            first = ("--type", "root", "--cert", str(files[0]), "--crl", f"{url}/a.crl")
+            ski = commands.out("ca", "add", *first).strip()
+            assert commands.out("ca", "add", *first[:3], str(files[1])).strip() == ski
+        listed = json.loads(commands.out("ca", "list", "--json"))
+        assert [record["id"] for record in listed] == [ski, ski]
+        shown = json.loads(commands.out("ca", "show", "--json", ski))
+        (other,) = shown["otherCertificates"]
+        assert shown["notBefore"] > other["notBefore"]
+        gone = commands.out("ca", "remove", ski, "--certificate", other["fingerprint"][:16])
+        assert gone.startswith(f"removed the certificate of {ski} CN=Root until ")
+        (left,) = json.loads(commands.out("ca", "list", "--json"))
+        assert left["fingerprint"] == shown["fingerprint"]
+        assert left["revocation"]["base"]["entries"] == 0
+
+
+class TestSource:
+    """`ca source`."""
+
+    def test_comes_is_listed_and_goes(self, commands: Commands, pki: Pki) -> None:
+        """Its CRL is fetched at once; Entra's export does not know it."""
+        with serving({"/root.crl": crl_of(pki.root), "/more.crl": crl_of(pki.root)}) as url:
+            ski = add_root(commands, pki, f"{url}/root.crl")
+            more = f"{url}/more.crl"
+            assert commands.out("ca", "source", "add", ski[:8], "--url", more) == ski + "\n"
+        listed = commands.out("ca", "source", "list", ski)
+        assert more in listed
+        assert "0 entries" in listed
+        (one,) = json.loads(commands.out("ca", "source", "list", "--json", ski))
+        assert one == {"url": more, "signer": None, "signerFingerprint": None}
+        (record,) = json.loads(commands.out("ca", "list", "--json"))
+        assert [source["url"] for source in record["revocation"]["sources"]] == [more]
+        assert more not in commands.out("ca", "export")
+        assert more in commands.out("ca", "source", "remove", ski, "--url", more)
+        assert json.loads(commands.out("ca", "source", "list", "--json", ski)) == []
+
+    def test_a_signer_is_kept_with_it(self, commands: Commands, pki: Pki) -> None:
+        """Also one given with the record; one that no CA issued is refused."""
+        signer = pki.root.intermediate("CRL signer")
+        file = commands.folder / "signer.pem"
+        file.write_bytes(signer.certificate_pem)
+        arguments = ("--type", "root", "--cert", str(pki.root_pem))
+        commands.run("ca", "add", *arguments, "--source", NOWHERE, "--signer", str(file))
+        ski = pki.root.key_identifier.hex()
+        (one,) = json.loads(commands.out("ca", "source", "list", "--json", ski))
+        assert one["signer"] == "CN=CRL signer"
+        file.write_bytes(CertificateAuthority.root("Stranger").certificate_pem)
+        url = "http://127.0.0.1:9/other.crl"
+        error = commands.refusal("ca", "source", "add", ski, "--url", url, "--signer", str(file))
+        assert "issued by none of the CAs" in error
+
+    def test_a_signer_without_a_source_is_a_usage_error(self, commands: Commands, pki: Pki) -> None:
+        """The option that is missing is named."""
+        arguments = ("--type", "root", "--cert", str(pki.root_pem), "--signer", str(pki.root_pem))
+        assert "--source URL" in commands.refusal("ca", "add", *arguments)
+
+
+class TestRollback:
+    """`ca refresh --accept-rollback`."""
+
+    def test_takes_an_older_crl_and_is_audited(self, commands: Commands, pki: Pki) -> None:
+        """Who did it to which CA, and which CRL took the place of which."""
+        newer = pki.root.sign_crl(number=9).public_bytes(Encoding.DER)
+        older = pki.root.sign_crl(number=4).public_bytes(Encoding.DER)
+        files = {"/root.crl": newer}
+        with serving(files) as url:
+            ski = add_root(commands, pki, f"{url}/root.crl")
+            files["/root.crl"] = older
+            assert "the last accepted was 9" in commands.run("ca", "refresh", ski, status=1)[0]
+            out = commands.out("ca", "refresh", "--accept-rollback", ski)
+        assert "CRL number 4" in out
+        with commands.store() as store:
+            (entry,) = store.audit.list()
+        assert entry.record["event"] == "crl.rollback_accepted"
+        assert (entry.record["authority"], entry.record["user_id"]) == (ski, os.getuid())
+        before, after = entry.record["before"], entry.record["after"]
+        assert "number 9" in str(before)
+        assert "number 4" in str(after)
+
+    def test_is_for_one_ca(self, commands: Commands) -> None:
+        """Nobody accepts rollbacks of all CAs by the way."""
+        assert "name its ID" in commands.refusal("ca", "refresh", "--accept-rollback")
+
+
+def test_a_crl_near_a_limit_is_a_warning(commands: Commands, pki: Pki) -> None:
+    """In `ca list` and at the refresh, with the key to change."""
+    revoked = [Revocation(serial_number=2**150 + n) for n in range(30)]
+    crl = pki.root.sign_crl(revoked).public_bytes(Encoding.DER)
+    with commands.config.open("a", encoding="utf-8") as file:
+        file.write(f"[revocation]\ndownload_limit_bytes = {len(crl)}\n")
+    with serving({"/root.crl": crl}) as url:
+        add_root(commands, pki, f"{url}/root.crl")
+        for verb in ("list", "refresh"):
+            _, err = commands.run("ca", verb)
+            assert err.startswith("warning: ")
+            assert "revocation.download_limit_bytes" in err
 
 
 class TestRemove:
