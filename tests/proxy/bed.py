@@ -293,6 +293,7 @@ class Bed:
         self.pki = pki
         self.mail = mail
         limits = settings.pop("limits", {})
+        reauthentication = settings.pop("reauthentication", Reauthentication.FRESH_CRL)
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
         self.upstream = Upstream(name="mail", url=url, **settings)
         self.directory = Directory(
@@ -301,7 +302,7 @@ class Bed:
         )
         self.crls = Crls()
         self.judge = Judge(
-            Rules(tuple(UsernameBinding), Reauthentication.FRESH_CRL), self.directory, self.crls
+            Rules(tuple(UsernameBinding), reauthentication), self.directory, self.crls
         )
         self.limits = Limits(**limits)
         self.now = time.time
@@ -435,7 +436,8 @@ async def bed(
 ) -> AsyncIterator[Bed]:
     """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`.
 
-    `limits` has keys of `[limits]`; `{}` in `url` is the mail server's port.
+    `limits` has keys of `[limits]`; `reauthentication` is that of `[revocation]`; `{}` in `url` is
+    the mail server's port.
     """
     mail = MailServer(mail_tls)
     await mail.start()
