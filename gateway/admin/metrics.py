@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -44,6 +44,13 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "crl_remaining_seconds": "Time to nextUpdate of the CRL in use; its CA fails closed at 0.",
         "crl_entries": "Revoked certificates on the CRL in use.",
         "crl_fetch_success": "1 if the last fetch of this CRL ended well, 0 if it failed.",
+        "crl_last_fetch_timestamp_seconds": "When this CRL was last asked for.",
+        "crl_effective_timestamp_seconds": "thisUpdate of the CRL in use.",
+        "crl_next_update_timestamp_seconds": "nextUpdate of the CRL in use.",
+        "crl_size_bytes": "Size of the CRL in use; the download limit is a key of [revocation].",
+        "crl_near_limit": "1 if its last download took 80 % or more of a limit, else 0.",
+        "crl_refused_from_timestamp_seconds": "When certificates of this CA are refused unless a "
+        "newer CRL comes; 0 if they are already, absent for an exempt CA.",
         "build": "The version that runs.",
     }
 )
@@ -56,18 +63,28 @@ class CrlFacts:
 
     Attributes:
         authority: the id of the authority record (its SKI).
-        kind: base or delta.
+        kind: base, delta, or the name of a further source.
         this_update, next_update: of the CRL in use, UTC; None where there is none.
         entries: how many certificates it lists; None where there is none.
         fetched: whether the last fetch ended well; None before the first.
+        last_fetch: when that was, UTC.
+        size: octets of the CRL in use; None where there is none.
+        near_limit: the last download took 80 % or more of a limit.
+        refused_from: when the authority's certificates are refused; None if they are already.
+        exempt: the authority's certificates are never refused for want of a CRL.
     """
 
     authority: str
-    kind: Literal["base", "delta"]
+    kind: str
     this_update: datetime | None
     next_update: datetime | None
     entries: int | None
     fetched: bool | None
+    last_fetch: datetime | None = None
+    size: int | None = None
+    near_limit: bool = False
+    refused_from: datetime | None = None
+    exempt: bool = False
 
 
 class GatewayCollector(Collector):
@@ -162,12 +179,25 @@ def _crls(crls: Sequence[CrlFacts], now: datetime) -> Iterable[Metric]:
         "crl_remaining_seconds": lambda crl: _seconds(now, crl.next_update),
         "crl_entries": lambda crl: crl.entries,
         "crl_fetch_success": lambda crl: crl.fetched,
+        "crl_last_fetch_timestamp_seconds": lambda crl: _timestamp(crl.last_fetch),
+        "crl_effective_timestamp_seconds": lambda crl: _timestamp(crl.this_update),
+        "crl_next_update_timestamp_seconds": lambda crl: _timestamp(crl.next_update),
+        "crl_size_bytes": lambda crl: crl.size,
+        "crl_near_limit": lambda crl: None if crl.fetched is None else crl.near_limit,
     }
     for name, value in values.items():
         known: dict[tuple[str, ...], float] = {
             (c.authority, c.kind): v for c in crls if (v := value(c)) is not None
         }
         yield _gauge(name, known, "authority", "kind")
+    refused: dict[tuple[str, ...], float] = {
+        (crl.authority,): _timestamp(crl.refused_from) or 0.0 for crl in crls if not crl.exempt
+    }
+    yield _gauge("crl_refused_from_timestamp_seconds", refused, "authority")
+
+
+def _timestamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:

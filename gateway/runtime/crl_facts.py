@@ -3,19 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from gateway.admin.metrics import CrlFacts
 from gateway.core.authority import Authority
-from gateway.core.crl import CrlKind
 from gateway.revocation.engine import RevocationEngine
-from gateway.revocation.report import RefreshResult
+from gateway.revocation.report import AuthorityReport, RefreshResult, SourceReport
 
 LOOK_SECONDS: Final = 30.0
-_KINDS: Final[dict[CrlKind, Literal["base", "delta"]]] = {
-    CrlKind.BASE: "base",
-    CrlKind.DELTA: "delta",
-}
 
 
 class CrlWatch:
@@ -50,15 +45,23 @@ class CrlWatch:
         self.facts = await asyncio.to_thread(self._read, self._authorities())
 
     def _read(self, authorities: Sequence[Authority]) -> Sequence[CrlFacts]:
-        return [
-            CrlFacts(
-                authority=authority.id,
-                kind=_KINDS[source.kind],
-                this_update=source.accepted.facts.this_update if source.accepted else None,
-                next_update=source.accepted.facts.next_update if source.accepted else None,
-                entries=source.entries if source.accepted else None,
-                fetched=source.last_fetch.ok if source.last_fetch else None,
-            )
-            for authority in authorities
-            for source in self._engine.report(authority).sources
-        ]
+        # Several certificates of one CA share its CRLs.
+        reports = [self._engine.report(one) for one in {a.id: a for a in authorities}.values()]
+        return [_facts(report, source) for report in reports for source in report.sources]
+
+
+def _facts(report: AuthorityReport, source: SourceReport) -> CrlFacts:
+    crl = source.accepted.facts if source.accepted else None
+    return CrlFacts(
+        authority=report.authority_id,
+        kind=source.name,
+        this_update=crl.this_update if crl else None,
+        next_update=crl.next_update if crl else None,
+        entries=source.entries if crl else None,
+        fetched=source.last_fetch.ok if source.last_fetch else None,
+        last_fetch=source.last_fetch.fetched_at if source.last_fetch else None,
+        size=crl.source_size if crl else None,
+        near_limit=bool(source.warnings),
+        refused_from=report.refused_from,
+        exempt=report.exempt,
+    )

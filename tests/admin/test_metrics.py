@@ -1,6 +1,7 @@
 """The metrics are right, well named, and can be read by Prometheus."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,10 @@ _CRLS = (
         next_update=_NOW + timedelta(hours=3),
         entries=17,
         fetched=False,
+        last_fetch=_NOW - timedelta(minutes=5),
+        size=4711,
+        near_limit=True,
+        refused_from=_NOW + timedelta(hours=2),
     ),
     CrlFacts(
         authority="ab12",
@@ -97,6 +102,11 @@ def test_totals_gauges_and_crls_have_their_values(registry: CollectorRegistry) -
         ("crl_remaining_seconds", base): 3 * 3600,
         ("crl_entries", base): 17,
         ("crl_fetch_success", base): 0,
+        ("crl_last_fetch_timestamp_seconds", base): _NOW.timestamp() - 300,
+        ("crl_effective_timestamp_seconds", base): _NOW.timestamp() - 3600,
+        ("crl_next_update_timestamp_seconds", base): _NOW.timestamp() + 3 * 3600,
+        ("crl_size_bytes", base): 4711,
+        ("crl_near_limit", base): 1,
     }
     assert {key: samples.get(key) for key in expected} == expected
 
@@ -111,6 +121,20 @@ def test_the_histogram_is_cumulative(registry: CollectorRegistry) -> None:
     assert samples[f"{name}_bucket", (("le", "+Inf"),)] == 8
     assert samples[f"{name}_count", ()] == 8
     assert samples[f"{name}_sum", ()] == pytest.approx(14.0009)
+
+
+def test_refusals_are_seen_coming_and_seen_when_they_have_come() -> None:
+    """A moment, 0 from then on, and nothing for a CA whose CRL nobody asks."""
+    end = _NOW + timedelta(hours=2)
+    crls = [
+        replace(_CRLS[1], authority="coming", refused_from=end),
+        replace(_CRLS[1], authority="come", refused_from=None),
+        replace(_CRLS[1], authority="exempt", exempt=True),
+    ]
+    samples = _samples(_registry(Reports(workers=1, clock=lambda: 0.0), crls))
+    name = "crl_refused_from_timestamp_seconds"
+    found = {key[1][0][1]: value for key, value in samples.items() if key[0] == name}
+    assert found == {"coming": end.timestamp(), "come": 0}
 
 
 def test_a_crl_that_is_not_there_has_no_values(registry: CollectorRegistry) -> None:

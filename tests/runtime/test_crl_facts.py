@@ -29,3 +29,8 @@ async def test_facts_follow_a_refresh(tmp_path: Path, root: Authority) -> None:
     assert after.this_update is not None
     assert after.next_update is not None
     assert after.this_update < after.next_update
+    assert (before.last_fetch, before.size, before.refused_from) == (None, None, None)
+    assert after.last_fetch is not None
+    assert after.size is not None
+    assert after.refused_from == after.next_update
+    assert (after.near_limit, after.exempt) == (False, False)
