@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup run test check format certs test-real bench clean
+.PHONY: setup run test check format certs test-real pkits bench clean
 
 setup: $(STAMP)
 
@@ -38,11 +38,19 @@ test-real: .venv/.installed-real
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,real]'
 	touch $@
 
+# NIST's path validation suite against our own revocation engine; the results are in docs/pkits.md.
+pkits: setup
+	$(BIN)/python -m tests.pkits
+
 # Installs Debian's nginx and HAProxy where they are missing: run it as root then.
 bench: setup
 	@for server in nginx haproxy; do PATH="$$PATH:/usr/sbin" command -v $$server >/dev/null || missing=yes; done; \
 	[ -z "$$missing" ] || { apt-get update -q && apt-get install -q -y --no-install-recommends nginx-light haproxy; }
 	$(BIN)/python -m bench $(BENCH)
+
+# A CRL of 540,000 entries in the gateway, in OpenSSL and, where it is installed, in nginx.
+bench-crl: setup
+	$(BIN)/python -m bench.crl
 
 certs: setup
 	$(BIN)/eas-gateway pki init --directory certs

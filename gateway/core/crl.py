@@ -159,10 +159,7 @@ def _believe(
     """What base and delta CRLs have in common: issuer, signature, extensions and time."""
     parts = dissect(data)
     extensions = read_extensions(parts)
-    own = x509.load_der_x509_certificate(authority.certificate)
-    certificate = own if signer is None else _read_signer(signer, now)
-    _require_signer(parts, extensions, authority, certificate)
-    is_own = certificate.public_key() == own.public_key()
+    _require_signer(parts, extensions, authority, _read_signer(authority, signer, now))
     this_update, next_update = _require_current(parts, now, clock_skew)
     facts = CrlFacts(
         issuer_id=authority.id,
@@ -174,7 +171,7 @@ def _believe(
         digest=parts.digest,
         source_size=parts.size,
         scope=extensions.scope,
-        signer=None if is_own else signer,
+        signer=signer,
     )
     return parts, facts
 
@@ -241,7 +238,9 @@ def _require_signer(
     require_signature(parts, certificate, name)
 
 
-def _read_signer(signer: bytes, now: datetime) -> x509.Certificate:
+def _read_signer(authority: Authority, signer: bytes | None, now: datetime) -> x509.Certificate:
+    if signer is None:
+        return x509.load_der_x509_certificate(authority.certificate)
     try:
         certificate = x509.load_der_x509_certificate(signer)
         name = certificate.subject.rfc4514_string()

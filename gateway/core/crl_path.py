@@ -67,8 +67,8 @@ class CrlPaths:
         if not certificate.not_before <= now <= certificate.not_after:
             return _unknown(authority.id, number, f"{certificate.subject} is not valid now")
         anchors = self._anchors(authority)
-        if signer in anchors:
-            return RevocationStatus(RevocationState.GOOD, authority.id, number, "a root")
+        if signer in anchors or signer in self._certificates(authority):
+            return RevocationStatus(RevocationState.GOOD, authority.id, number, "")
         return self._along(certificate, anchors, now, (*pending, signer), ())
 
     def _along(
@@ -119,6 +119,10 @@ class CrlPaths:
                 key = ClientCertificate.from_der(authority.certificate).subject_key_id
                 if certificate.authority_key_id in (None, key):
                     yield authority
+
+    def _certificates(self, authority: Authority) -> Iterator[bytes]:
+        """All certificates of the CA; TLS judges the one that the chain has."""
+        return (one.certificate for one in self.authorities if one.id == authority.id)
 
     def _anchors(self, authority: Authority) -> frozenset[bytes]:
         """The root certificates that a path from `authority` may end at."""
