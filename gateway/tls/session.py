@@ -91,7 +91,7 @@ class TlsSession:
             return self._read_all() if self._shake_hands() else b""
         try:
             if records == 1:
-                return connection.recv(len(data))
+                return connection.recv(_RECORD)
             return self._read_all() if records else b""
         except SSL.WantReadError:
             return b""

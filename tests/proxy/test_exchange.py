@@ -73,7 +73,7 @@ class TestRequestBody:
         phone.writer.write(post(headers=f"Content-Length: {size}\r\n", length=False))
         phone.writer.write(bytes(size))
         (connection,) = plane.connections
-        await eventually(lambda: connection._held)
+        await eventually(lambda: connection._held and bool(plane.pool._open))
         (upstream,) = plane.pool._open
         assert upstream._transport is not None
         assert upstream._transport.get_write_buffer_size() < 2 << 20
@@ -226,15 +226,15 @@ class TestAnswer:
 
     async def test_a_slow_phone_leaves_no_connection_paused(self, plane: Bed) -> None:
         """A pooled connection that a slow reader had stopped serves the next phone."""
-        plane.mail.answer = ok(bytes(2 << 20))
+        plane.mail.answer = ok(bytes(16 << 20))
         slow = await plane.phone()
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]  # streams hide it
         slow.writer.write(post())
         await eventually(lambda: any(c._paused for c in plane.pool._open))
         slow.writer.transport.resume_reading()  # type: ignore[attr-defined]  # streams hide it
-        assert len((await slow.read()).body) == 2 << 20
+        assert len((await slow.read()).body) == 16 << 20
         _, answer = await _one(plane)
-        assert len(answer.body) == 2 << 20
+        assert len(answer.body) == 16 << 20
         assert plane.mail.connections == 1
 
 
