@@ -1,0 +1,63 @@
+"""Request targets: what the mail server is to see of them."""
+
+import pytest
+
+from gateway.config import Upstream
+from gateway.core.decision import Deny
+from gateway.core.reasons import Reason
+from gateway.errors import RequestError
+from gateway.proxy.routes import Route, Routes
+
+_TARGET = b"/Microsoft-Server-ActiveSync?Cmd=Ping&User=a&DeviceId=d&DeviceType=t"
+
+
+def _routes(path: str = "/Microsoft-Server-ActiveSync") -> Routes:
+    return Routes(Upstream(name="mail", url="http://127.0.0.1", path=path))
+
+
+def test_the_path_is_the_upstreams() -> None:
+    """SOGo and others serve ActiveSync at a path of their own; the query stays."""
+    route = _routes("/SOGo/Microsoft-Server-ActiveSync").find(b"POST", _TARGET, b"h")
+    assert isinstance(route, Route)
+    assert route.request_line.startswith(b"POST /SOGo/Microsoft-Server-ActiveSync?Cmd=Ping&")
+    assert route.request_line.endswith(b" HTTP/1.1\r\n")
+    assert (route.command, route.held) == ("Ping", True)
+
+
+def test_options_may_have_no_query() -> None:
+    """OPTIONS is a command by its method (MS-ASHTTP section 2.2.3)."""
+    route = _routes().find(b"OPTIONS", b"/microsoft-server-activesync/", b"h")
+    assert isinstance(route, Route)
+    assert route.request_line == b"OPTIONS /Microsoft-Server-ActiveSync HTTP/1.1\r\n"
+    assert (route.command, route.held) == ("OPTIONS", False)
+
+
+def test_another_path_is_denied() -> None:
+    """PATH_NOT_ALLOWED, by whatever method."""
+    route = _routes().find(b"GET", b"/owa/", b"h")
+    assert isinstance(route, Deny)
+    assert route.reason is Reason.PATH_NOT_ALLOWED
+
+
+def test_another_method_is_not_implemented() -> None:
+    """ActiveSync has two."""
+    with pytest.raises(RequestError, match="GET is no method") as caught:
+        _routes().find(b"GET", _TARGET, b"h")
+    assert caught.value.status == 501
+
+
+def test_a_target_is_read_once() -> None:
+    """The same target has the same route; Host is a part of the question."""
+    routes = _routes()
+    first = routes.find(b"POST", b"http://h" + _TARGET, b"h")
+    assert routes.find(b"POST", b"http://h" + _TARGET, b"h") is first
+    with pytest.raises(RequestError):
+        routes.find(b"POST", b"http://h" + _TARGET, b"other")
+
+
+def test_memory_is_bounded() -> None:
+    """A client that invents targets does not fill it."""
+    routes = _routes()
+    for number in range(5000):
+        routes.find(b"POST", _TARGET + b"%d" % number, b"h")
+    assert len(routes._known) <= 4096
