@@ -3,7 +3,7 @@
 import time
 from collections import deque
 
-from gateway.core.decision import Deny, judge_user
+from gateway.core.decision import Allow, Deny, judge_user
 from gateway.core.eas import with_headers
 from gateway.core.headers import Header
 from gateway.core.reasons import ANSWERS, Reason
@@ -13,6 +13,7 @@ from gateway.proxy.answers import CONTINUE, answer
 from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange, Outgoing
 from gateway.proxy.messages import BODY, END, HEAD, RequestEvent, RequestHead, RequestParser
+from gateway.proxy.repeats import RepeatedHeads
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
@@ -24,6 +25,9 @@ _DISCARD_LIMIT = 256 * 1024
 _PIPELINED_EVENTS = 16
 """How much of further requests is read while an answer is awaited: enough to notice that a device
 has gone, unless it had sent more than this ahead. Then the time limit of the answer ends it."""
+
+_KNOWN_HEADS = 4
+"""Ping, Sync and FolderSync of one phone; each costs its connection about 2 KB."""
 
 _MISDIRECTED = 421
 _EXPECTATION_FAILED = 417
@@ -37,7 +41,6 @@ class Dialogue:
         "_advancing",
         "_began",
         "_body_bytes",
-        "_checked",
         "_client_full",
         "_connection",
         "_discarding",
@@ -51,6 +54,10 @@ class Dialogue:
         "_in_request",
         "_last",
         "_parser",
+        "_passed_head",
+        "_passed_route",
+        "_passed_verdict",
+        "_repeats",
         "_route",
         "_server_name",
         "_services",
@@ -78,7 +85,10 @@ class Dialogue:
         self._exchange: Exchange | None = None
         self._head: RequestHead | None = None
         self._route: Route | None = None
-        self._checked: tuple[object, ...] = ()
+        self._repeats: RepeatedHeads[RequestHead] = RepeatedHeads(_KNOWN_HEADS)
+        self._passed_head: RequestHead | None = None
+        self._passed_verdict: Allow | None = None
+        self._passed_route: Route | None = None
         self._host: bytes | None = None
         # The mail server is addressed by its own name; it needs none of the gateway's (no
         # X-Forwarded-Host): ActiveSync answers hold no links to the server.
@@ -118,7 +128,17 @@ class Dialogue:
         if self._ended:
             return
         self._began = time.perf_counter()
-        self._events += self._parser.feed(data)
+        if self._exchange is None and not (self._events or self._in_request or self.in_head):
+            repeated = self._repeats.find(data)
+            if repeated is not None and not self._client_full:
+                self._repeat(*repeated)
+                return
+            events = self._parser.feed(data)
+            if events and events[-1][0] == END:
+                self._remember(events[0][1])  # type: ignore[arg-type]  # a request begins with it
+            self._events += events
+        else:
+            self._events += self._parser.feed(data)
         self._advance()
 
     def expire(self) -> None:
@@ -233,6 +253,26 @@ class Dialogue:
         if not self._ended:
             self._connection.settle(self._holds())
 
+    def _remember(self, head: RequestHead) -> None:
+        """Know this head again, if it is of the plain sort."""
+        if b"expect" not in head.single and b"transfer-encoding" not in head.single:
+            self._repeats.remember(head)
+
+    def _repeat(self, head: RequestHead, body: bytes) -> None:
+        """As `_advance`, for one whole request whose head was read before."""
+        self._advancing = True
+        self._begin(head)
+        self._in_request = self._discarding = False
+        exchange = self._exchange
+        if exchange is not None:
+            if body:
+                exchange.body(body)
+            exchange.end()
+            exchange.advance()
+        self._advancing = False
+        if not self._ended:
+            self._connection.settle(self._full)
+
     def _holds(self) -> bool:
         """Whether enough has been read for now."""
         return self._full or len(self._events) > _PIPELINED_EVENTS
@@ -258,8 +298,16 @@ class Dialogue:
 
     def _judge(self, head: RequestHead) -> Deny | None:
         """A denial, or None and `_route` is set; raises RequestError for what has no meaning."""
-        services, single = self._services, head.single
-        host = single.get(b"host")
+        services = self._services
+        if (head.content_length or 0) > services.body_limit:
+            raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
+        if head is self._passed_head:
+            verdict = self._verdicts.current(self._passed_route)
+            if verdict is self._passed_verdict:
+                self._route = self._passed_route
+                return None
+        self._passed_head = None
+        host = head.single.get(b"host")
         if host != self._host:
             self._check_host(host)
         route = services.routes.find(head.method, head.target, host)
@@ -270,16 +318,14 @@ class Dialogue:
             return verdict
         if isinstance(route, Deny):
             return route
-        if (head.content_length or 0) > services.body_limit:
-            raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
-        version, key = single.get(b"ms-asprotocolversion"), single.get(b"x-ms-policykey")
-        checked = (route, verdict, version, key)
-        if checked == self._checked:
-            return None
-        request = with_headers(route.request, protocol_version=version, policy_key=key)
+        request = with_headers(
+            route.request,
+            protocol_version=head.single.get(b"ms-asprotocolversion"),
+            policy_key=head.single.get(b"x-ms-policykey"),
+        )
         denial = judge_user(verdict.mailbox, request.user)
         if denial is None:
-            self._checked = checked
+            self._passed_head, self._passed_verdict, self._passed_route = head, verdict, route
         return denial
 
     def _check_host(self, host: bytes | None) -> None:
@@ -294,14 +340,16 @@ class Dialogue:
         services, route = self._services, self._route
         if route is None:
             raise AssertionError("an allowed request has a route")
-        fields = services.request_filter(head.headers)
+        if head.forwarded is None:
+            fields = services.request_filter(head.headers)
+            head.forwarded = b"\r\n".join((*map(b": ".join, fields), b""))
         outgoing = Outgoing(
             head=b"".join(
                 (
                     route.request_line,
                     self._forwarded,
                     self._verdicts.credentials,
-                    b"\r\n".join((*map(b": ".join, fields), b"")),
+                    head.forwarded,
                 )
             ),
             length=head.content_length,

@@ -203,6 +203,16 @@ class Exchange:
             now = time.perf_counter()
             self._finish(self._written_at - self._request.began + now - arrived)
 
+    def received_whole(self, head: ResponseHead, body: bytes) -> None:
+        """As `received`, for a whole answer with a Content-Length whose head was seen before."""
+        arrived = time.perf_counter()
+        if head.status in _REFUSED:
+            self._fail(UpstreamError(f"the mail server answered {head.status}"))
+            return
+        self._client.send(self._answer_head(head) + body)
+        now = time.perf_counter()
+        self._finish(self._written_at - self._request.began + now - arrived)
+
     def _break(self, error: UpstreamError, *, begun: bool) -> None:
         """Fail over an answer that makes no sense; `begun` tells that a part of it was sent."""
         if not begun:
@@ -284,8 +294,11 @@ class Exchange:
 
     def _answer_head(self, head: ResponseHead) -> bytes:
         self._response = head
-        lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
-        lines += map(b": ".join, self._client.response_fields(head.headers))
+        if head.forwarded is None:
+            first = b"HTTP/1.1 %d %b" % (head.status, head.reason)
+            fields = self._client.response_fields(head.headers)
+            head.forwarded = b"\r\n".join((first, *map(b": ".join, fields)))
+        lines = [head.forwarded]
         if head.content_length is not None:
             lines.append(b"Content-Length: %d" % head.content_length)
         elif not head.bodiless:

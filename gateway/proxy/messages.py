@@ -41,7 +41,8 @@ _RESPONSE_HEADERS = 500
 class RequestHead:
     """The head of one request; `single` has the fields of which there may be one, lower-case.
 
-    `content_length` is None where the body is chunked or there is none.
+    `content_length` is None where the body is chunked or there is none. `forwarded` holds the
+    fields for the mail server once they have been selected.
     """
 
     method: bytes
@@ -51,6 +52,7 @@ class RequestHead:
     content_length: int | None
     keep_alive: bool
     http_1_0: bool
+    forwarded: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class ResponseHead:
     """The head of one final response.
 
     `content_length` is None where the body is chunked or ends with the connection, and where there
-    can be none (204).
+    can be none (204). `forwarded` is the status line and the fields for the device, once selected.
     """
 
     status: int
@@ -68,6 +70,7 @@ class ResponseHead:
     bodiless: bool
     until_close: bool
     keep_alive: bool
+    forwarded: bytes | None = None
 
 
 RequestEvent = tuple[int, RequestHead | bytes | RequestError | None]

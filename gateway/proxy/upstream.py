@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 
 from gateway.config import Upstream
 from gateway.errors import ConfigError, UpstreamError
-from gateway.proxy.messages import ResponseEvent, ResponseParser
+from gateway.proxy.messages import END, ResponseEvent, ResponseHead, ResponseParser
+from gateway.proxy.repeats import RepeatedHeads
 from gateway.tasks import Tasks
 
 _POOL_IDLE_SECONDS = 4.0
 """Below the shortest keep-alive that common servers have by default (Apache: 5 s), so that a
 connection is not used in the moment in which the server closes it."""
 
+_KNOWN_HEADS = 64
 _RESOLVE_SECONDS = 60.0
 _PORTS = {"http": 80, "https": 443}
 
@@ -32,6 +34,9 @@ class Waiting(Protocol):
 
     def received(self, events: list[ResponseEvent]) -> None:
         """A part of the response."""
+
+    def received_whole(self, head: ResponseHead, body: bytes) -> None:
+        """The whole response."""
 
     def lost(self, error: UpstreamError | None) -> None:
         """The connection is gone; an error tells that it was not by the server closing it."""
@@ -49,6 +54,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.exchange: Waiting | None = None
         self._paused = False
+        self._between = True  # no part of a response has come since the last whole one
         self.reused = False
         self.idle_since = 0.0
 
@@ -62,7 +68,16 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.close()
             return
+        if self._between:
+            repeated = self._pool.repeats.find(data)
+            if repeated is not None:
+                exchange.received_whole(*repeated)
+                return
+        was_between = self._between
         events = self._parser.feed(data)
+        self._between = bool(events) and events[-1][0] == END
+        if was_between and self._between:
+            self._remember(events[0][1])  # type: ignore[arg-type]  # an answer begins with it
         if events:
             exchange.received(events)
 
@@ -122,6 +137,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _remember(self, head: ResponseHead) -> None:
+        """Know this head again, if it is of the plain sort."""
+        if head.content_length is not None and head.keep_alive and not head.bodiless:
+            self._pool.repeats.remember(head)
+
 
 class UpstreamPool:
     """The connections of one worker to one upstream."""
@@ -132,6 +152,7 @@ class UpstreamPool:
         self._port = parts.port or _PORTS[parts.scheme]
         self._settings = settings
         self._tasks = tasks
+        self.repeats: RepeatedHeads[ResponseHead] = RepeatedHeads(_KNOWN_HEADS)
         self._tls = _tls_context(settings) if parts.scheme == "https" else None
         self._addresses: list[str] = []
         self._next_address = 0
