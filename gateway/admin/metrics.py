@@ -51,6 +51,8 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "crl_near_limit": "1 if its last download took 80 % or more of a limit, else 0.",
         "crl_refused_from_timestamp_seconds": "When certificates of this CA are refused unless a "
         "newer CRL comes; 0 if they are already, absent for an exempt CA.",
+        "config_reload_success": "1 if the last reload (SIGHUP) succeeded or none was asked for.",
+        "config_reload_timestamp_seconds": "When the configuration in use was read, Unix time.",
         "build": "The version that runs.",
     }
 )
@@ -123,6 +125,9 @@ class GatewayCollector(Collector):
         yield _counter("process_restarts", _single(self._reports.restarts), "process")
         yield _latency(totals)
         yield from _workers(self._reports.alive(), self._reports.expected)
+        if (reload := self._reports.reload) is not None:
+            yield _gauge("config_reload_success", {(): float(reload[0])})
+            yield _gauge("config_reload_timestamp_seconds", {(): reload[1]})
         yield from _crls(self._crls(), self._clock())
 
 

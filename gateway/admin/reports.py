@@ -30,10 +30,13 @@ class Reports:
 
     Attributes:
         restarts: how often each process was started again, by name.
+        reload: whether the last reload succeeded, and when the settings in use were read, in
+            seconds since the epoch; None before the supervisor said so.
     """
 
     def __init__(self, *, workers: int, clock: Callable[[], float]) -> None:
         self.restarts: Mapping[str, int] = {}
+        self.reload: tuple[bool, float] | None = None
         self._expected = range(1, workers + 1)
         self._clock = clock
         self._latest: dict[int, Report] = {}
@@ -59,6 +62,13 @@ class Reports:
             self.restarts = {str(name): int(n) for name, n in message["restarts"].items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a message of restarts: {error!r}") from error
+
+    def receive_reload(self, message: Mapping[str, Any]) -> None:
+        """Take the supervisor's message; raises ValueError if it is not one."""
+        try:
+            self.reload = bool(message["succeeded"]), float(message["at"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a message of a reload: {error!r}") from error
 
     @property
     def expected(self) -> int:

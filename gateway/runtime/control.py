@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry
 from gateway.admin.api import create_application
 from gateway.admin.metrics import GatewayCollector
 from gateway.admin.reports import FRESH_SECONDS, Reports
-from gateway.config import Config, load
 from gateway.core.authority import AuthorityType
 from gateway.errors import GatewayError
 from gateway.revocation.engine import RevocationEngine
@@ -29,7 +28,9 @@ from gateway.runtime.batch_writer import BatchWriter
 from gateway.runtime.crl_facts import CrlWatch
 from gateway.runtime.housekeeping import keep_house
 from gateway.runtime.inbox import Inbox
-from gateway.runtime.process import ProcessArguments, watch_lifeline
+from gateway.runtime.process import ProcessArguments, end_within, watch_lifeline
+from gateway.runtime.settings import Settings, generation
+from gateway.runtime.status import StatusSender
 from gateway.runtime.store_watch import StoreWatch
 from gateway.store.certificates import SeenCertificate
 from gateway.store.store import Store, open_store
@@ -40,6 +41,11 @@ from gateway.telemetry.logs import configure_logging
 
 _log = structlog.get_logger()
 
+_REPORT_SECONDS: Final = 1.0
+_FOLLOW_SECONDS: Final = 0.2
+_ALONE_SECONDS: Final = 5.0
+"""How long control may take to store what it has heard once its supervisor is gone."""
+
 _LAST_ROUNDS: Final = 1000
 """Of reading the channel at the end, should somebody still write into it."""
 
@@ -47,10 +53,10 @@ _LAST_ROUNDS: Final = 1000
 class Control:
     """The parts of the control process, joined; `store` and `engine` stay the caller's."""
 
-    def __init__(
-        self, arguments: ProcessArguments, config: Config, store: Store, engine: RevocationEngine
-    ) -> None:
+    def __init__(self, arguments: ProcessArguments, settings: Settings, store: Store) -> None:
         self._arguments = arguments
+        self._settings = settings
+        self._status = StatusSender(arguments.status_fd, arguments.name, settings.generation)
         self._stop = asyncio.Event()
         self._tasks = Tasks()
         self._writing = Tasks()
@@ -63,40 +69,85 @@ class Control:
         self._inbox = Inbox(reports=self._reports, audit=self._audit.add, seen=self._seen.add)
         self._receiver = Receiver(arguments.channel_fd)
         self._watch = StoreWatch(store)
-        self._crls = CrlWatch(engine, lambda: self._watch.authorities)
-        self._schedule = RefreshSchedule(
-            engine,
-            config.revocation,
-            lambda: self._watch.authorities,
-            refreshed=self._crls.refreshed,
-        )
+        self._refreshing = Tasks()
+        self._build(settings)
 
     async def run(self) -> None:
         """Work until SIGTERM, or until the supervisor is gone; then store what was received."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        watch_lifeline(self._arguments.lifeline_fd, self._stop.set)
+        watch_lifeline(self._arguments.lifeline_fd, self._alone)
         await self._watch.look()
         writing = [
             self._writing.spawn(self._audit.run(), name="write audit records"),
             self._writing.spawn(self._seen.run(), name="write seen certificates"),
         ]
         self._tasks.spawn(self._receive(), name="receive")
-        self._tasks.spawn(self._watch.run(revoked=self._schedule.request), name="watch the store")
-        self._tasks.spawn(self._schedule.run(), name="refresh CRLs")
-        self._tasks.spawn(self._crls.run(), name="watch CRLs")
+        self._tasks.spawn(self._watch.run(revoked=self._revoked), name="watch the store")
+        self._refresh()
         self._tasks.spawn(keep_house(self._store), name="keep house")
         runner = await self._listen()
+        self._tasks.spawn(self._follow_settings(), name="follow settings")
+        self._tasks.spawn(self._report(), name="report")
         _log.info("control.started", authorities=len(self._watch.authorities))
         await self._stop.wait()
+        await runner.cleanup()
         await self._tasks.close()
+        await self._refreshing.close()
         self._receive_rest()
         self._audit.close()
         self._seen.close()
         await asyncio.gather(*writing)
-        await runner.cleanup()
         _log.info("control.ended")
+
+    def _alone(self) -> None:
+        end_within(_ALONE_SECONDS)
+        self._stop.set()
+
+    def _build(self, settings: Settings) -> None:
+        """What asks for CRLs, by `settings`."""
+        revocation = settings.config.revocation
+        engine = RevocationEngine(settings.config.state.crl_directory, revocation)
+        self._crls = CrlWatch(engine, lambda: self._watch.authorities)
+        self._schedule = RefreshSchedule(
+            engine,
+            revocation,
+            lambda: self._watch.authorities,
+            refreshed=self._crls.refreshed,
+        )
+
+    def _refresh(self) -> None:
+        self._refreshing.spawn(self._schedule.run(), name="refresh CRLs")
+        self._refreshing.spawn(self._crls.run(), name="watch CRLs")
+
+    def _revoked(self) -> None:
+        self._schedule.request()
+
+    async def _report(self) -> None:
+        while True:
+            self._status.report()
+            await asyncio.sleep(_REPORT_SECONDS)
+
+    async def _follow_settings(self) -> None:
+        """Go over to what the supervisor has found right, whenever it has anything new."""
+        while True:
+            await asyncio.sleep(_FOLLOW_SECONDS)
+            number = generation(self._arguments.settings_fd)
+            if number == self._settings.generation:
+                continue
+            try:
+                settings = await asyncio.to_thread(Settings, self._arguments.settings_fd)
+            except GatewayError as error:
+                self._status.refuse(number, str(error))
+                continue
+            before, self._settings = self._settings, settings
+            if settings.config.revocation != before.config.revocation:
+                await self._refreshing.close()
+                self._build(settings)
+                self._refresh()
+            before.close()
+            self._status.took(settings.generation)
 
     def missing(self) -> Sequence[str]:
         """What the gateway lacks to serve, a sentence each."""
@@ -142,19 +193,19 @@ class Control:
         return runner
 
 
-async def _run(arguments: ProcessArguments, config: Config) -> None:
-    with open_store(config.state.directory) as store:
-        engine = RevocationEngine(config.state.crl_directory, config.revocation)
-        await Control(arguments, config, store, engine).run()
+async def _run(arguments: ProcessArguments, settings: Settings) -> None:
+    with open_store(settings.config.state.directory) as store:
+        await Control(arguments, settings, store).run()
 
 
 def main() -> int:
     """Run the control process that the command line describes; 1 if it cannot run."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reloads for all processes
     arguments = ProcessArguments.from_argv()
     try:
-        config = load(arguments.config)
-        configure_logging(config.log, process=arguments.name)
-        asyncio.run(_run(arguments, config))
+        settings = Settings(arguments.settings_fd)
+        configure_logging(settings.config.log, process=arguments.name)
+        asyncio.run(_run(arguments, settings))
     except (GatewayError, OSError) as error:
         _log.error("control.failed", detail=str(error))
         return 1

@@ -25,10 +25,15 @@ class Following:
     def __init__(self, config: Config) -> None:
         """Open the store; raises StateError."""
         self._config = config
-        self._store = open_store(config.state.directory)
+        self._looked_by: Config | None = None
+        self._store = open_store(config.state.directory, config.store)
         self._follower = Follower(self._store)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="follow")
         self._known: Known | None = None
+
+    def reconfigure(self, config: Config) -> None:
+        """The next poll goes by `config`, and has news; the store stays the same."""
+        self._config = config
 
     async def poll(self) -> Known | None:
         """What is known now, or None if it is what the last poll gave; raises StateError."""
@@ -42,9 +47,10 @@ class Following:
         self._thread.shutdown()
 
     def _look(self) -> Known | None:
-        old = self._known
+        old, config = self._known, self._config
         snapshot = self._follower.poll()
-        if old is not None and snapshot is None and old.revocation.is_current:
+        same = config is self._looked_by and snapshot is None
+        if old is not None and same and old.revocation.is_current:
             return None
         previous = None if old is None else old.revocation
         if snapshot is None:
@@ -52,12 +58,12 @@ class Following:
                 raise AssertionError("the first poll gives a snapshot")
             snapshot = old.snapshot
         revocation = RevocationView.load(
-            self._config.state.crl_directory,
+            config.state.crl_directory,
             previous,
             authorities=snapshot.authorities.values(),
-            require_crl_validation=self._config.revocation.require_crl_validation,
+            require_crl_validation=config.revocation.require_crl_validation,
         )
-        self._known = Known(snapshot, revocation)
+        self._known, self._looked_by = Known(snapshot, revocation), config
         return self._known
 
     def _close(self) -> None:

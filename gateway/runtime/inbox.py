@@ -33,6 +33,7 @@ class Inbox:
             Kind.AUDIT.value: self._receive_audit,
             Kind.COUNTERS.value: reports.receive_counters,
             Kind.LOG.value: _receive_log,
+            Kind.RELOAD.value: reports.receive_reload,
             Kind.RESTARTS.value: reports.receive_restarts,
             Kind.SEEN.value: self._receive_seen,
         }

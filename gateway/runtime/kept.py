@@ -20,6 +20,7 @@ class KeptProcess:
         name: as logs and metrics show it, such as "worker-1".
         restarts: how often it was started again.
         killed: whether it had to be killed.
+        started_at: when it was started last, in seconds of the event loop's clock.
     """
 
     def __init__(
@@ -33,12 +34,19 @@ class KeptProcess:
         self.name = name
         self.restarts = 0
         self.killed = False
+        self.started_at = 0.0
         self._command = tuple(command)
         self._descriptors = tuple(descriptors)
         self._started = started
         self._backoff = Backoff()
         self._ending = asyncio.Event()
         self._process: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs; None while none does."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
 
     async def keep(self) -> None:
         """Run it, and start it again when it dies; returns after `end`, when it is gone."""
@@ -79,6 +87,7 @@ class KeptProcess:
         except OSError as error:
             return f"cannot be started: {error}"
         self._process = process
+        self.started_at = asyncio.get_running_loop().time()
         _log.info("process.started", name=self.name, child=process.pid)
         self._started()
         if self._ending.is_set():  # asked for while the process was being made

@@ -3,9 +3,9 @@
 import argparse
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import Field, dataclass, fields
 from typing import Self
 
 
@@ -14,17 +14,19 @@ class ProcessArguments:
     """The command line of a worker or of the control process.
 
     Attributes:
-        config: the absolute path of config.toml; None means the defaults.
+        settings_fd: the file that `Settings` reads.
         listen_fd: a listening socket: for phones in a worker, for operations in control.
         channel_fd: the telemetry channel: a worker has the writing end, control the reading one.
+        status_fd: where `StatusSender` tells the supervisor that the process serves.
         lifeline_fd: a pipe that reaches its end when the supervisor is gone.
         number: of the worker, from 1; 0 for control.
         workers: how many workers there are.
     """
 
-    config: Path | None
+    settings_fd: int
     listen_fd: int
     channel_fd: int
+    status_fd: int
     lifeline_fd: int
     number: int
     workers: int
@@ -37,19 +39,17 @@ class ProcessArguments:
     @property
     def descriptors(self) -> tuple[int, ...]:
         """The descriptors that the process inherits."""
-        return (self.listen_fd, self.channel_fd, self.lifeline_fd)
+        return (
+            self.settings_fd,
+            self.listen_fd,
+            self.channel_fd,
+            self.status_fd,
+            self.lifeline_fd,
+        )
 
     def to_argv(self) -> list[str]:
         """The command line that `from_argv` reads."""
-        config = [] if self.config is None else ["--config", str(self.config)]
-        numbers = {
-            "--listen-fd": self.listen_fd,
-            "--channel-fd": self.channel_fd,
-            "--lifeline-fd": self.lifeline_fd,
-            "--number": self.number,
-            "--workers": self.workers,
-        }
-        return config + [word for name, value in numbers.items() for word in (name, str(value))]
+        return [word for f in fields(self) for word in (_option(f), str(getattr(self, f.name)))]
 
     @classmethod
     def from_argv(cls, argv: Sequence[str] | None = None) -> Self:
@@ -57,10 +57,23 @@ class ProcessArguments:
         parser = argparse.ArgumentParser(
             description="A process of the gateway; `eas-gateway serve` starts it."
         )
-        parser.add_argument("--config", type=Path)
-        for name in ("--listen-fd", "--channel-fd", "--lifeline-fd", "--number", "--workers"):
-            parser.add_argument(name, type=int, required=True)
+        for one in fields(cls):
+            parser.add_argument(_option(one), type=int, required=True)
         return cls(**vars(parser.parse_args(argv)))
+
+
+def _option(field: "Field[int]") -> str:
+    return f"--{field.name.replace('_', '-')}"
+
+
+def end_within(seconds: float) -> None:
+    """This process is gone after `seconds`, whatever it hangs in; it should end before.
+
+    Who hangs would keep the listening port from the next supervisor.
+    """
+    timer = threading.Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def watch_lifeline(fd: int, ended: Callable[[], None]) -> None:

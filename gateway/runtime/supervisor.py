@@ -6,58 +6,35 @@ about, the children read the end of that pipe and end, too.
 """
 
 import asyncio
-import contextlib
 import os
 import resource
 import signal
-import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from gateway.config import Config
-from gateway.runtime import sockets
 from gateway.runtime.kept import KeptProcess
+from gateway.runtime.listeners import Listeners
 from gateway.runtime.process import ProcessArguments
+from gateway.runtime.reload import Reload
+from gateway.runtime.settings import SettingsWriter
+from gateway.runtime.status import Statuses
+from gateway.runtime.systemd import Notifier
+from gateway.runtime.watch import Watch
 from gateway.tasks import Tasks
-from gateway.telemetry.channel import Sender, open_channel
-from gateway.telemetry.messages import restarts_message
+from gateway.telemetry.channel import Receiver, Sender, open_channel
+from gateway.telemetry.messages import reload_message, restarts_message
 
 _log = structlog.get_logger()
 
 DRAIN_SECONDS: Final = 30.0
 WORKER: Final = (sys.executable, "-m", "gateway.runtime.worker")
 CONTROL: Final = (sys.executable, "-m", "gateway.runtime.control")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listeners:
-    """The two listening sockets."""
-
-    phones: socket.socket
-    admin: socket.socket
-
-    @classmethod
-    def open(cls, config: Config) -> "Listeners":
-        """Listen for phones and for operations; raises ConfigError naming the key to change."""
-        with contextlib.ExitStack() as undo:
-            listen, admin = config.listen, config.admin
-            phones = sockets.listen(
-                listen.address, listen.port, backlog=listen.backlog, section="listen"
-            )
-            undo.callback(phones.close)
-            operations = sockets.listen(admin.address, admin.port, backlog=128, section="admin")
-            undo.pop_all()
-        return cls(phones=phones, admin=operations)
-
-    def close(self) -> None:
-        """Close both."""
-        self.phones.close()
-        self.admin.close()
 
 
 def worker_count(config: Config) -> int:
@@ -70,14 +47,16 @@ class Plan:
     """What the supervisor runs.
 
     Attributes:
-        config: the absolute path of the config.toml that the children read; None is the defaults.
-        workers: how many of them.
+        config: that the gateway begins with.
+        load: reads it anew at SIGHUP; blocks, raises ConfigError.
+        check: raises GatewayError unless a configuration can be served by; blocks.
         worker, control: the commands that `ProcessArguments` are appended to.
         drain_seconds: how long workers, and then control, may take to end after SIGTERM.
     """
 
-    config: Path | None
-    workers: int
+    config: Config
+    load: Callable[[], Config]
+    check: Callable[[Config], None]
     worker: Sequence[str] = WORKER
     control: Sequence[str] = CONTROL
     drain_seconds: float = DRAIN_SECONDS
@@ -86,17 +65,29 @@ class Plan:
 class Supervisor:
     """Keeps the workers and one control process of `plan` running; owns `listeners` from now on."""
 
-    def __init__(self, *, listeners: Listeners, plan: Plan) -> None:
+    def __init__(self, *, listeners: Listeners, plan: Plan, notifier: Notifier) -> None:
+        """Raises ConfigError if a file that the configuration names cannot be read."""
+        self._settings = SettingsWriter(plan.config)
         self._listeners = listeners
         self._plan = plan
+        self._notifier = notifier
         self._reading, writing = open_channel()
         self._writing_fd = writing.fileno()
         self._sender = Sender(writing.detach())
+        heard, self._saying = open_channel()
+        self._heard = Receiver(heard.detach())
         self._lifeline, self._lifeline_held = os.pipe()
         self._stop = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
         self._tasks = Tasks()
-        self._workers = [self._kept(plan.worker, n) for n in range(1, plan.workers + 1)]
+        workers = range(1, worker_count(plan.config) + 1)
+        self._workers = [self._kept(plan.worker, number) for number in workers]
         self._control = self._kept(plan.control, 0)
+        self._statuses = Statuses(time.monotonic)
+        self._reload = Reload(
+            self._settings, plan.load, plan.check, self._statuses, [self._control, *self._workers]
+        )
+        self._watch = Watch(self._statuses, self._workers, self._control, notifier)
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT; True if every process then ended by itself in time.
@@ -106,12 +97,19 @@ class Supervisor:
         """
         _raise_descriptor_limit()
         self._handle_signals()
-        _log.info("supervisor.started", workers=self._plan.workers)
+        _log.info("supervisor.started", workers=len(self._workers))
         try:
             control = self._tasks.spawn(self._control.keep(), name="keep control")
             workers = [self._tasks.spawn(w.keep(), name=f"keep {w.name}") for w in self._workers]
+            beside = Tasks()
+            beside.spawn(self._hear(), name="hear")
+            beside.spawn(self._watch.run(), name="watch")
+            beside.spawn(self._reload_when_told(), name="reload")
             await self._stop.wait()
+            await beside.close()
+            self._notifier.stopping()
             _log.info("supervisor.draining", drain_seconds=self._plan.drain_seconds)
+            self._listeners.phones.close()
             await self._end(self._workers, workers)
             await self._end([self._control], [control])
         finally:
@@ -123,29 +121,45 @@ class Supervisor:
     def _kept(self, command: Sequence[str], number: int) -> KeptProcess:
         """Worker `number`, or control for 0."""
         arguments = ProcessArguments(
-            config=self._plan.config,
+            settings_fd=self._settings.fd,
             listen_fd=(self._listeners.phones if number else self._listeners.admin).fileno(),
             channel_fd=self._writing_fd if number else self._reading.fileno(),
+            status_fd=self._saying.fileno(),
             lifeline_fd=self._lifeline,
             number=number,
-            workers=self._plan.workers,
+            workers=worker_count(self._plan.config),
         )
         return KeptProcess(
             name=arguments.name,
             command=[*command, *arguments.to_argv()],
             descriptors=arguments.descriptors,
-            started=self._report_restarts,
+            started=self._tell_control,
         )
 
-    def _report_restarts(self) -> None:
+    def _tell_control(self) -> None:
+        """Control knows what only the supervisor does; told at every start, as it may be new."""
         kept = (self._control, *self._workers)
         self._sender.send(restarts_message({process.name: process.restarts for process in kept}))
+        self._sender.send(reload_message(succeeded=self._reload.succeeded, at=self._reload.at))
+
+    async def _hear(self) -> None:
+        async for message in self._heard:
+            self._statuses.receive(message)
+
+    async def _reload_when_told(self) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            self._notifier.reloading()
+            await self._reload.run()
+            self._tell_control()
+            self._notifier.ready(self._watch.summary())
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped_by, number)
-        loop.add_signal_handler(signal.SIGHUP, self._refuse_reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
 
     def _stopped_by(self, number: signal.Signals) -> None:
         _log.info("supervisor.signalled", signal=number.name)
@@ -153,9 +167,6 @@ class Supervisor:
             for process in (*self._workers, self._control):
                 process.kill()
         self._stop.set()
-
-    def _refuse_reload(self) -> None:
-        _log.warning("reload.unsupported", detail="restart the gateway to read config.toml again")
 
     async def _end(self, kept: Sequence[KeptProcess], tasks: Sequence[asyncio.Task[None]]) -> None:
         for process in kept:
@@ -172,7 +183,11 @@ class Supervisor:
         os.close(self._lifeline)
         self._sender.close()
         self._reading.close()
+        self._saying.close()
+        self._heard.close()
         self._listeners.close()
+        self._settings.close()
+        self._notifier.close()
 
 
 def _raise_descriptor_limit() -> None:

@@ -10,30 +10,27 @@ import signal
 import socket
 import sys
 import time
+import weakref
+from dataclasses import dataclass
 
 import structlog
 import uvloop
-from OpenSSL import SSL
 
-from gateway.config import Config, Upstream, load
-from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
-from gateway.credentials.upstream_user import credentials, identity_headers
-from gateway.errors import ConfigError, GatewayError, UpstreamError
+from gateway.errors import GatewayError, UpstreamError
 from gateway.proxy.connections import Connections
-from gateway.proxy.exchange import BodyMode
-from gateway.proxy.judge import Judge, Rules
+from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
-from gateway.proxy.routes import Routes
 from gateway.proxy.services import Services
 from gateway.proxy.upstream import UpstreamPool
 from gateway.runtime.following import Following, Known
-from gateway.runtime.process import ProcessArguments, watch_lifeline
-from gateway.store.snapshot import Snapshot
+from gateway.runtime.parts import Parts
+from gateway.runtime.process import ProcessArguments, end_within, watch_lifeline
+from gateway.runtime.settings import Settings, generation
+from gateway.runtime.status import StatusSender
 from gateway.tasks import Tasks
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.logs import configure_logging
-from gateway.tls.context import ServerIdentity, server_context
 
 _log = structlog.get_logger()
 
@@ -43,88 +40,86 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 _DRAIN_SECONDS = 20.0
 """How long requests that are under way at SIGTERM may take; shorter than the supervisor waits."""
 
+_ALONE_SECONDS = 0.9
+"""How long a worker outlives its supervisor: the next one wants the port."""
+
+_ALONE_DRAIN_SECONDS = 0.3
+
+
+@dataclass(slots=True)
+class _Running:
+    """What a worker serves with; swapped in place."""
+
+    parts: Parts
+    known: Known
+    services: Services
+    resolving: "asyncio.Task[None]"
+
 
 class Worker:
     """One worker, from its start to its end."""
 
-    def __init__(self, arguments: ProcessArguments, config: Config) -> None:
+    def __init__(self, arguments: ProcessArguments, settings: Settings) -> None:
         """Read what must be readable; raises GatewayError."""
-        self._config = config
         self._arguments = arguments
+        self._settings = settings
         self._tasks = Tasks()
         self._stop = asyncio.Event()
-        self._identity = ServerIdentity(config.listen.certificate, config.listen.private_key)
-        self._upstream = only_upstream(config)
-        self._following = Following(config)
+        self._drain_seconds = _DRAIN_SECONDS
+        self._parts = Parts.build(settings.config, self._tasks)
+        self._following = Following(settings.config)
         self._counters = Counters()
         self._observer = Observer(self._counters, Sender(arguments.channel_fd), arguments.number)
+        self._status = StatusSender(arguments.status_fd, arguments.name, settings.generation)
+        self._retired: weakref.WeakSet[UpstreamPool] = weakref.WeakSet()
 
     async def run(self) -> None:
         """Serve until SIGTERM, or until the supervisor is gone; raises GatewayError."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        watch_lifeline(self._arguments.lifeline_fd, self._stop.set)
-        known = await self._following.poll()
-        if known is None:
-            raise AssertionError("the first poll tells what is known")
-        services = self._services(known)
-        await self._resolve(services.pool)
-        connections = Connections(services)
+        watch_lifeline(self._arguments.lifeline_fd, self._alone)
+        running = await self._begin()
+        connections = Connections(running.services)
         server = await loop.create_server(
             connections.accept,
             sock=socket.socket(fileno=self._arguments.listen_fd),
-            backlog=self._config.listen.backlog,
+            backlog=self._settings.config.listen.backlog,
         )
-        self._tasks.spawn(services.pool.keep_resolved(), name="resolve")
-        self._tasks.spawn(self._follow(services, known), name="follow")
+        self._tasks.spawn(self._follow(running), name="follow")
         self._tasks.spawn(self._tick(connections), name="tick")
         _settle_memory()
-        _log.info("worker.started", mailboxes=known.snapshot.mailbox_count)
+        _log.info("worker.started", mailboxes=running.known.snapshot.mailbox_count)
         await self._stop.wait()
         server.close()
-        await connections.drain(_DRAIN_SECONDS)
-        services.pool.close()
+        await connections.drain(self._drain_seconds)
+        running.services.pool.close()
         self._observer.flush()
         await self._tasks.close()
         await self._following.close()
         _log.info("worker.ended")
 
-    def _services(self, known: Known) -> Services:
-        config, upstream = self._config, self._upstream
-        buffered = upstream.request_body == "buffer"
-        limits = config.limits
-        return Services(
-            context=self._context(known.snapshot),
-            judge=Judge(
-                Rules(config.identity.username_bindings, config.revocation.reauthentication),
-                known.snapshot,
-                known.revocation,
-            ),
-            pool=UpstreamPool(upstream, self._tasks),
-            routes=Routes(upstream),
-            request_filter=RequestHeaderFilter(identity_headers(upstream)),
-            response_filter=ResponseHeaderFilter(),
-            credentials=credentials(upstream),
-            observer=self._observer,
-            limits=limits,
-            body_mode=BodyMode(upstream.request_body),
-            body_limit=(
-                min(limits.body_bytes, upstream.buffer_limit_bytes)
-                if buffered
-                else limits.body_bytes
-            ),
-            handshake_timeout_seconds=config.tls.handshake_timeout_seconds,
-            response_timeout_seconds=upstream.response_timeout_seconds,
-            clock=time.time,
-        )
+    def _alone(self) -> None:
+        """The supervisor is gone: whoever starts the next one waits for the port."""
+        end_within(_ALONE_SECONDS)
+        self._drain_seconds = _ALONE_DRAIN_SECONDS
+        self._stop.set()
 
-    def _context(self, snapshot: Snapshot) -> SSL.Context:
-        return server_context(
-            self._identity,
-            snapshot.authorities.values(),
-            minimum_version=self._config.tls.minimum_version,
+    async def _begin(self) -> _Running:
+        parts = self._parts
+        known = await self._following.poll()
+        if known is None:
+            raise AssertionError("the first poll tells what is known")
+        await self._resolve(parts.pool)
+        services = Services(
+            context=parts.context(known.snapshot.authorities.values()),
+            judge=Judge(parts.rules, known.snapshot, known.revocation),
+            observer=self._observer,
+            clock=time.time,
+            **parts.services(),
         )
+        resolving = self._tasks.spawn(parts.pool.keep_resolved(), name="resolve")
+        return _Running(parts, known, services, resolving)
 
     async def _resolve(self, pool: UpstreamPool) -> None:
         """A name that has no address yet must not keep the worker from starting."""
@@ -133,39 +128,84 @@ class Worker:
         except UpstreamError as error:
             _log.warning("upstream.unresolved", detail=str(error))
 
-    async def _follow(self, services: Services, known: Known) -> None:
+    async def _follow(self, running: _Running) -> None:
         """Swap in what is new; without any word for too long, refuse everybody."""
         heard = time.monotonic()
         silent = False
         while True:
             await asyncio.sleep(_POLL_SECONDS)
+            if not silent:
+                await self._follow_settings(running)
             try:
                 news = await self._following.poll()
             except GatewayError as error:
                 if not silent:
                     self._observer.log("store.unavailable", "", detail=str(error))
                 silent = True
-                if time.monotonic() - heard > self._config.state.max_staleness_seconds:
-                    services.judge.suspend()
+                patience = running.parts.config.state.max_staleness_seconds
+                if time.monotonic() - heard > patience:
+                    running.services.judge.suspend()
                 continue
             heard = time.monotonic()
             if news is None and not silent:
                 continue
             silent = False
-            if news is not None and news.snapshot.authorities is not known.snapshot.authorities:
-                services.context = self._context(news.snapshot)
-            known = news or known
-            services.judge.update(known.snapshot, known.revocation)
+            self._use(running, news or running.known)
+
+    def _use(self, running: _Running, news: Known) -> None:
+        """Decide by `news` from now on."""
+        services, before = running.services, running.known.snapshot.authorities
+        if news.snapshot.authorities is not before:
+            services.context = running.parts.context(news.snapshot.authorities.values())
+        running.known = news
+        services.judge.update(news.snapshot, news.revocation)
+
+    async def _follow_settings(self, running: _Running) -> None:
+        """Go over to what the supervisor has found right, if it has anything new."""
+        number = generation(self._arguments.settings_fd)
+        if number == self._settings.generation:
+            return
+        try:
+            settings = await asyncio.to_thread(Settings, self._arguments.settings_fd)
+            parts = await asyncio.to_thread(Parts.build, settings.config, self._tasks)
+            await self._resolve(parts.pool)
+            self._swap(running, parts)
+        except GatewayError as error:
+            self._status.refuse(number, str(error))
+            return
+        self._settings.close()
+        self._settings = settings
+        self._status.took(settings.generation)
+
+    def _swap(self, running: _Running, parts: Parts) -> None:
+        """New requests go by `parts`; those under way end as they began. No await: all or none."""
+        services, known = running.services, running.known
+        context = parts.context(known.snapshot.authorities.values())
+        judge = Judge(parts.rules, known.snapshot, known.revocation)
+        judge.epoch = services.judge.epoch + 1  # so that every verdict is made again
+        old = services.pool
+        parts.replace_in(services)
+        services.context, services.judge = context, judge
+        running.parts = parts
+        running.resolving.cancel()
+        running.resolving = self._tasks.spawn(parts.pool.keep_resolved(), name="resolve")
+        self._following.reconfigure(parts.config)
+        old.close()
+        self._retired.add(old)
 
     async def _tick(self, connections: Connections) -> None:
         """Once a second: time limits, and the totals for operations."""
-        due = time.monotonic() + _TICK_SECONDS
+        due = time.monotonic()
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            self._counters.loop_lag_seconds = max(0.0, time.monotonic() - due)
-            due = time.monotonic() + _TICK_SECONDS
+            now = time.monotonic()
+            self._counters.loop_lag_seconds = max(0.0, now - due)
+            due = now + _TICK_SECONDS
             connections.sweep()
+            for pool in tuple(self._retired):
+                pool.sweep(now)
             self._observer.flush()
+            self._status.report()
 
 
 def _settle_memory() -> None:
@@ -175,22 +215,14 @@ def _settle_memory() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-def only_upstream(config: Config) -> Upstream:
-    """The upstream that every mailbox is served by; raises ConfigError if there is none."""
-    if not config.upstream:
-        raise ConfigError(
-            "upstream: add an [[upstream]] table: the mail server to pass requests to"
-        )
-    return config.upstream[0]
-
-
 def main() -> None:
     """Be a worker; ends with code 2 and a line in the log when it cannot begin."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reloads for all of them
     arguments = ProcessArguments.from_argv()
     try:
-        config = load(arguments.config)
-        configure_logging(config.log, process=arguments.name)
-        uvloop.run(Worker(arguments, config).run())
+        settings = Settings(arguments.settings_fd)
+        configure_logging(settings.config.log, process=arguments.name)
+        uvloop.run(Worker(arguments, settings).run())
     except GatewayError as error:
         _log.error("worker.failed", detail=str(error))
         sys.exit(2)

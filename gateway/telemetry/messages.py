@@ -16,6 +16,7 @@ class Kind(StrEnum):
     AUDIT = "audit"
     COUNTERS = "counters"
     LOG = "log"
+    RELOAD = "reload"
     RESTARTS = "restarts"
     SEEN = "seen"
 
@@ -39,6 +40,11 @@ def log_message(worker: int, event: str, **fields: str) -> dict[str, Any]:
 def restarts_message(restarts: Mapping[str, int]) -> dict[str, Any]:
     """How often each process was started again, by its name; sent at every start of one."""
     return {"kind": Kind.RESTARTS.value, "restarts": dict(restarts)}
+
+
+def reload_message(*, succeeded: bool, at: float) -> dict[str, Any]:
+    """How the last reload went, and when the settings in use were read, in Unix seconds."""
+    return {"kind": Kind.RELOAD.value, "succeeded": succeeded, "at": at}
 
 
 def seen_message(

@@ -12,7 +12,7 @@ from gateway import __version__
 from gateway.admin.metrics import HELP, PREFIX, CrlFacts, GatewayCollector
 from gateway.admin.reports import Reports
 from gateway.telemetry.counters import Counters
-from gateway.telemetry.messages import counters_message, restarts_message
+from gateway.telemetry.messages import counters_message, reload_message, restarts_message
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _CRLS = (
@@ -56,6 +56,7 @@ def registry() -> CollectorRegistry:
     reports.receive_counters(counters_message(1, counters) | {"pid": 1})
     reports.receive_counters(counters_message(1, counters) | {"pid": 2})
     reports.receive_restarts(restarts_message({"worker-1": 1, "worker-2": 0, "control": 0}))
+    reports.receive_reload(reload_message(succeeded=False, at=1234.5))
     return _registry(reports, _CRLS)
 
 
@@ -93,6 +94,8 @@ def test_totals_gauges_and_crls_have_their_values(registry: CollectorRegistry) -
         ("audit_dropped_total", ()): 7,
         ("process_restarts_total", (("process", "worker-1"),)): 1,
         ("process_restarts_total", (("process", "control"),)): 0,
+        ("config_reload_success", ()): 0,
+        ("config_reload_timestamp_seconds", ()): 1234.5,
         ("workers_expected", ()): 2,
         ("workers_alive", ()): 1,
         ("connections_open", worker): 3,

@@ -13,11 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli.main import main
-from gateway.cli.serve import require
 from gateway.config import Config, Listen, Upstream
 from gateway.config import State as StateTable
 from gateway.core.authority import Authority, AuthorityType
-from gateway.errors import ConfigError
 from gateway.pki.folder import read_certificates
 from gateway.runtime import sockets
 from gateway.store.store import open_store
@@ -62,36 +60,6 @@ def _file(path: Path, config: Config, *, listen: int = 0, admin: int = 0) -> str
         encoding="utf-8",
     )
     return str(path)
-
-
-def test_a_gateway_that_has_all_lacks_nothing(config: Config) -> None:
-    """No problem is made up."""
-    require(config)
-
-
-def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
-    """An administrator repairs everything in one go."""
-    with pytest.raises(ConfigError) as raised:
-        require(Config(state=StateTable(directory=tmp_path / "state")))
-    certificate, upstream, root = str(raised.value).splitlines()
-    assert certificate.startswith("listen.certificate: certs/server.pem: ")
-    assert upstream.startswith("upstream: ")
-    assert "ca add --type root" in root
-
-
-def test_a_state_directory_that_cannot_be_made_is_named(config: Config, tmp_path: Path) -> None:
-    """A file is in its way."""
-    (tmp_path / "file").touch()
-    state = StateTable(directory=tmp_path / "file" / "state")
-    with pytest.raises(ConfigError, match=r"state\.directory: .*cannot be written"):
-        require(config.model_copy(update={"state": state}))
-
-
-def test_a_key_of_another_certificate_is_named(config: Config, pki: Pki) -> None:
-    """No phone could finish a handshake."""
-    listen = config.listen.model_copy(update={"private_key": pki.alice.key})
-    with pytest.raises(ConfigError, match=r"listen\.private_key: .* is not the key of"):
-        require(config.model_copy(update={"listen": listen}))
 
 
 @pytest.mark.parametrize("table", ["listen", "admin"])

@@ -1,6 +1,8 @@
 """A process that the supervisor keeps in tests: says on standard output what happens to it.
 
-child.py MODE ARGUMENTS..     with MODE one of steady, stubborn, failing
+child.py MODE ARGUMENTS..     with MODE one of steady, stubborn, failing, silent, refusing
+
+One that is not silent reports to the supervisor, and takes new settings unless it is refusing.
 """
 
 import asyncio
@@ -11,6 +13,8 @@ import socket
 import sys
 
 from gateway.runtime.process import ProcessArguments, watch_lifeline
+from gateway.runtime.settings import Settings, generation
+from gateway.runtime.status import StatusSender
 from gateway.tasks import Tasks
 from gateway.telemetry.channel import Receiver, Sender
 
@@ -26,6 +30,24 @@ async def tell(receiver: Receiver, arguments: ProcessArguments) -> None:
     """Repeat every message of the channel."""
     async for message in receiver:
         say("message", arguments, message=message)
+
+
+async def report(mode: str, arguments: ProcessArguments) -> None:
+    """As a worker does, but more often."""
+    now = generation(arguments.settings_fd)
+    status = StatusSender(arguments.status_fd, arguments.name, now)
+    while mode != "silent":
+        status.report()
+        await asyncio.sleep(0.05)
+        number = generation(arguments.settings_fd)
+        if number == now:
+            continue
+        now = number
+        if mode == "refusing":
+            status.refuse(number, "no memory")
+        else:
+            status.took(number)
+            say("took", arguments, generation=number)
 
 
 async def run(mode: str, arguments: ProcessArguments) -> None:
@@ -44,8 +66,15 @@ async def run(mode: str, arguments: ProcessArguments) -> None:
         Sender(arguments.channel_fd).send({"kind": "hello", "from": arguments.name})
     else:
         tasks.spawn(tell(Receiver(arguments.channel_fd), arguments), name="tell")
-    config = None if arguments.config is None else str(arguments.config)
-    say("up", arguments, port=listener.getsockname()[1], config=config, workers=arguments.workers)
+    config = Settings(arguments.settings_fd).config
+    say(
+        "up",
+        arguments,
+        port=listener.getsockname()[1],
+        file=config.listen.certificate.read_text()[:20],
+        workers=arguments.workers,
+    )
+    tasks.spawn(report(mode, arguments), name="report")
     if mode != "failing":
         await ended.wait()
     await tasks.close()

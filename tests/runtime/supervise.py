@@ -4,27 +4,46 @@ supervise.py WORKER_MODE CONTROL_MODE DRAIN_SECONDS
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from gateway.config import Admin, Config, Listen, Log
-from gateway.runtime.supervisor import Listeners, Plan, Supervisor
+from gateway.errors import ConfigError
+from gateway.runtime.listeners import Listeners
+from gateway.runtime.supervisor import Plan, Supervisor
+from gateway.runtime.systemd import Notifier
 from gateway.telemetry.logs import configure_logging
 
 CHILD = (sys.executable, str(Path(__file__).with_name("child.py")))
 
 
+def load() -> Config:
+    """Two workers on free ports; the certificate's file is this one, so that there is one."""
+    here = Path(__file__).absolute()
+    listen = Listen(address="127.0.0.1", port=0, workers=2, certificate=here, private_key=here)
+    return Config(listen=listen, admin=Admin(port=0))
+
+
+def check(_config: Config) -> None:
+    """A reload is refused if the environment says so."""
+    if detail := os.environ.get("REFUSE"):
+        raise ConfigError(detail)
+
+
 async def run(worker_mode: str, control_mode: str, drain_seconds: float) -> bool:
-    """Supervise two workers on free ports."""
-    config = Config(listen=Listen(address="127.0.0.1", port=0), admin=Admin(port=0))
+    """Supervise."""
+    config = load()
     plan = Plan(
-        config=Path("/nowhere/config.toml"),
-        workers=2,
+        config=config,
+        load=load,
+        check=check,
         worker=(*CHILD, worker_mode),
         control=(*CHILD, control_mode),
         drain_seconds=drain_seconds,
     )
-    return await Supervisor(listeners=Listeners.open(config), plan=plan).run()
+    listeners, notifier = Listeners.open(config), Notifier.from_environment()
+    return await Supervisor(listeners=listeners, plan=plan, notifier=notifier).run()
 
 
 if __name__ == "__main__":

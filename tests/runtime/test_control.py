@@ -15,11 +15,13 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.config import load
 from gateway.core.authority import Authority
 from gateway.core.certificate import ClientCertificate
 from gateway.core.mailbox import Mailbox
 from gateway.runtime import sockets
 from gateway.runtime.process import ProcessArguments
+from gateway.runtime.settings import SettingsWriter
 from gateway.runtime.supervisor import CONTROL
 from gateway.store.store import Store
 from gateway.telemetry.audit import AuditRecord
@@ -107,19 +109,32 @@ class Running:
 
 def _config(directory: Path) -> Path:
     path = directory / "config.toml"
-    path.write_text('[state]\ndirectory = "state"\n', encoding="utf-8")
+    path.write_text(
+        """
+        [listen]
+        certificate = "config.toml"  # control has no use for it; it must be a file
+        private_key = "config.toml"
+        [state]
+        directory = "state"
+        """,
+        encoding="utf-8",
+    )
     return path
 
 
 @contextlib.asynccontextmanager
 async def _control(config: Path) -> AsyncIterator[Running]:
     reading, writing = open_channel()
+    hearing, saying = open_channel()
+    hearing.close()
     lifeline, held = os.pipe()
+    settings = SettingsWriter(load(config))
     with reading, sockets.listen("127.0.0.1", 0, backlog=16, section="admin") as listener:
         arguments = ProcessArguments(
-            config=config,
+            settings_fd=settings.fd,
             listen_fd=listener.fileno(),
             channel_fd=reading.fileno(),
+            status_fd=saying.fileno(),
             lifeline_fd=lifeline,
             number=0,
             workers=1,
@@ -128,6 +143,8 @@ async def _control(config: Path) -> AsyncIterator[Running]:
             *CONTROL, *arguments.to_argv(), pass_fds=arguments.descriptors, stderr=PIPE
         )
         os.close(lifeline)
+        settings.close()
+        saying.close()
         port = listener.getsockname()[1]
     running = Running(process, Sender(writing.detach()), held, port)
     try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,18 +13,18 @@ _NUMBER = st.integers(min_value=0, max_value=10**6)
 
 
 @given(
-    config=st.none() | st.just(Path("/etc/gateway/config.toml")) | st.just(Path("/a b/-c")),
-    numbers=st.tuples(_NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER),
+    numbers=st.tuples(_NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER),
 )
 def test_arguments_come_back_from_the_command_line(
-    config: Path | None, numbers: tuple[int, int, int, int, int]
+    numbers: tuple[int, int, int, int, int, int, int],
 ) -> None:
     """The supervisor writes what the worker reads."""
-    listen, channel, lifeline, number, workers = numbers
+    settings, listen, channel, status, lifeline, number, workers = numbers
     arguments = ProcessArguments(
-        config=config,
+        settings_fd=settings,
         listen_fd=listen,
         channel_fd=channel,
+        status_fd=status,
         lifeline_fd=lifeline,
         number=number,
         workers=workers,
@@ -45,10 +44,16 @@ def test_a_missing_argument_ends_the_process_with_2(capsys: pytest.CaptureFixtur
 def test_a_process_has_a_name(number: int, name: str) -> None:
     """Logs and metrics use the same one."""
     arguments = ProcessArguments(
-        config=None, listen_fd=3, channel_fd=4, lifeline_fd=5, number=number, workers=12
+        settings_fd=2,
+        listen_fd=3,
+        channel_fd=4,
+        status_fd=6,
+        lifeline_fd=5,
+        number=number,
+        workers=12,
     )
     assert arguments.name == name
-    assert arguments.descriptors == (3, 4, 5)
+    assert arguments.descriptors == (2, 3, 4, 6, 5)
 
 
 async def test_the_end_of_the_lifeline_is_noticed_once() -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from gateway.config import Admin, Config, Listen
 from gateway.errors import ConfigError
-from gateway.runtime.supervisor import Listeners, worker_count
+from gateway.runtime.listeners import Listeners
+from gateway.runtime.supervisor import worker_count
 
 _SCRIPT = Path(__file__).with_name("supervise.py")
 _SECONDS = 20
@@ -89,7 +90,7 @@ async def test_processes_get_their_sockets_and_the_configuration() -> None:
     async with supervised() as running:
         up = await running.up()
         assert up["worker-1"]["port"] == up["worker-2"]["port"] != up["control"]["port"]
-        assert {line["config"] for line in up.values()} == {"/nowhere/config.toml"}
+        assert {line["file"] for line in up.values()} == {'"""A supervisor over'}
         assert {line["workers"] for line in up.values()} == {2}
         _, writer = await asyncio.open_connection("127.0.0.1", up["worker-1"]["port"])
         writer.close()

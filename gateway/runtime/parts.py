@@ -1,0 +1,83 @@
+"""What a worker makes of the configuration: built whole, then put in place of what was there."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from OpenSSL import SSL
+
+from gateway.config import Config, Upstream
+from gateway.core.authority import Authority
+from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
+from gateway.credentials.upstream_user import Credentials, credentials, identity_headers
+from gateway.errors import ConfigError
+from gateway.proxy.exchange import BodyMode
+from gateway.proxy.judge import Rules
+from gateway.proxy.routes import Routes
+from gateway.proxy.services import Services
+from gateway.proxy.upstream import UpstreamPool
+from gateway.tasks import Tasks
+from gateway.tls.context import ServerIdentity, server_context
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that one version of the configuration makes; nothing of it runs yet."""
+
+    config: Config
+    identity: ServerIdentity
+    upstream: Upstream
+    pool: UpstreamPool
+    credentials: Credentials
+    rules: Rules
+
+    @classmethod
+    def build(cls, config: Config, tasks: Tasks) -> Self:
+        """Everything, or GatewayError that names the key or file; blocks while files are read.
+
+        The pool spawns its connections in `tasks`.
+        """
+        upstream = only_upstream(config)
+        return cls(
+            config=config,
+            identity=ServerIdentity(config.listen.certificate, config.listen.private_key),
+            upstream=upstream,
+            pool=UpstreamPool(upstream, tasks),
+            credentials=credentials(upstream),
+            rules=Rules(config.identity.username_bindings, config.revocation.reauthentication),
+        )
+
+    def context(self, authorities: Iterable[Authority]) -> SSL.Context:
+        """The TLS context for new connections while these are trusted."""
+        minimum = self.config.tls.minimum_version
+        return server_context(self.identity, authorities, minimum_version=minimum)
+
+    def services(self) -> Mapping[str, Any]:
+        """The fields of `Services` that follow from the configuration alone."""
+        limits, upstream = self.config.limits, self.upstream
+        buffered = upstream.request_body == "buffer"
+        largest = upstream.buffer_limit_bytes
+        return {
+            "pool": self.pool,
+            "routes": Routes(upstream),
+            "request_filter": RequestHeaderFilter(identity_headers(upstream)),
+            "response_filter": ResponseHeaderFilter(),
+            "credentials": self.credentials,
+            "limits": limits,
+            "body_mode": BodyMode(upstream.request_body),
+            "body_limit": min(limits.body_bytes, largest) if buffered else limits.body_bytes,
+            "handshake_timeout_seconds": self.config.tls.handshake_timeout_seconds,
+            "response_timeout_seconds": upstream.response_timeout_seconds,
+        }
+
+    def replace_in(self, services: Services) -> None:
+        """From now on `services` are those of this configuration; the judge is the caller's."""
+        for name, value in self.services().items():
+            setattr(services, name, value)
+
+
+def only_upstream(config: Config) -> Upstream:
+    """The upstream that every mailbox is served by; raises ConfigError if there is none."""
+    if not config.upstream:
+        raise ConfigError("upstream: name the mail server in an [[upstream]] table")
+    return config.upstream[0]
