@@ -1,9 +1,29 @@
 """Answers that the gateway gives itself, as bytes."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
+from gateway.core.wbxml import element, encode
+
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def _unchanged(body: bytes) -> bytes:
+    kind = b"Content-Type: application/vnd.ms-sync.wbxml\r\n" if body else b""
+    head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n"
+    return head % (kind, len(body)) + body
+
+
+NOTHING_NEW: Final[Mapping[str, bytes]] = MappingProxyType(
+    {
+        "Ping": _unchanged(encode(element("Ping:Ping", element("Ping:Status", "1")))),
+        "Sync": _unchanged(b""),
+    }
+)
+"""Ends a held request, by command, as if its time were over without a change: Ping Status 1
+(MS-ASCMD section 2.2.3.177.11), and for Sync an empty answer (2.2.1.21)."""
 
 
 def answer(

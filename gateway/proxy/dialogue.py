@@ -2,16 +2,16 @@
 
 import time
 from collections import deque
+from http import HTTPStatus
 
-from gateway.core.decision import Allow, Deny, judge_user
-from gateway.core.eas import with_headers
+from gateway.core.decision import Deny
 from gateway.core.headers import Header
 from gateway.core.reasons import ANSWERS, Reason
-from gateway.core.target import host_name
 from gateway.errors import RequestError, UpstreamError
-from gateway.proxy.answers import CONTINUE, answer
+from gateway.proxy.admission import Admission
+from gateway.proxy.answers import CONTINUE, NOTHING_NEW, answer
 from gateway.proxy.connection import Connection
-from gateway.proxy.exchange import Exchange, Outgoing
+from gateway.proxy.exchange import Exchange
 from gateway.proxy.messages import BODY, END, HEAD, RequestEvent, RequestHead, RequestParser
 from gateway.proxy.repeats import RepeatedHeads
 from gateway.proxy.routes import Route
@@ -29,7 +29,6 @@ has gone, unless it had sent more than this ahead. Then the time limit of the an
 _KNOWN_HEADS = 4
 """Ping, Sync and FolderSync of one phone; each costs its connection about 2 KB."""
 
-_MISDIRECTED = 421
 _EXPECTATION_FAILED = 417
 _TOO_LARGE = 413
 
@@ -38,6 +37,7 @@ class Dialogue:
     """Requests in, answers out, in order (RFC 9112 section 9.3.2)."""
 
     __slots__ = (
+        "_admission",
         "_advancing",
         "_began",
         "_body_bytes",
@@ -47,19 +47,13 @@ class Dialogue:
         "_ended",
         "_events",
         "_exchange",
-        "_forwarded",
         "_full",
         "_head",
-        "_host",
         "_in_request",
         "_last",
         "_parser",
-        "_passed_head",
-        "_passed_route",
-        "_passed_verdict",
         "_repeats",
         "_route",
-        "_server_name",
         "_services",
         "_verdicts",
     )
@@ -77,7 +71,7 @@ class Dialogue:
         self._connection = connection
         self._services = services
         self._verdicts = verdicts
-        self._server_name = server_name
+        self._admission = Admission(services, verdicts, address=address, server_name=server_name)
         self._parser = RequestParser(
             header_bytes=limits.header_bytes, header_count=limits.header_count
         )
@@ -86,18 +80,6 @@ class Dialogue:
         self._head: RequestHead | None = None
         self._route: Route | None = None
         self._repeats: RepeatedHeads[RequestHead] = RepeatedHeads(_KNOWN_HEADS)
-        self._passed_head: RequestHead | None = None
-        self._passed_verdict: Allow | None = None
-        self._passed_route: Route | None = None
-        self._host: bytes | None = None
-        # The mail server is addressed by its own name; it needs none of the gateway's (no
-        # X-Forwarded-Host): ActiveSync answers hold no links to the server.
-        self._forwarded = (
-            f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
-            + b"Host: "
-            + services.pool.host_header
-            + b"\r\n"
-        )
         self._began = 0.0
         self._body_bytes = 0
         self._in_request = False  # the head has been taken, the end not yet
@@ -163,16 +145,22 @@ class Dialogue:
     def drain(self) -> None:
         """End after the answer that is owed, or now if none is.
 
-        A Ping that waits is given up: it may wait for an hour, and the device asks again.
+        A Ping or Sync that the mail server holds is answered here: it may wait for an hour, and
+        the device asks again at once.
         """
-        exchange = self._exchange
-        waits = exchange is not None and not exchange.answer_begun
-        if waits and self._route is not None and self._route.command == "Ping":
-            self.gone()
-            exchange = None
-        if exchange is None:
-            self._end()
         self._last = True
+        exchange, route = self._exchange, self._route
+        if exchange is None:
+            if not (self._events or self._in_request or self.in_head):
+                self._end()
+        elif self.waits_for_answer and not exchange.answer_begun and route is not None:
+            unchanged = NOTHING_NEW.get(route.command)
+            if unchanged is not None:
+                self._take_exchange()
+                exchange.abort()
+                self._count(HTTPStatus.OK)
+                self._connection.send(unchanged)
+                self._end()
 
     def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the device reads too slowly; no further request is begun while it does."""
@@ -284,7 +272,8 @@ class Dialogue:
         self._full = False
         self._in_request = True
         try:
-            denial = self._judge(head)
+            denial = self._admission.judge(head)
+            self._route = self._admission.route
             if b"expect" in head.single:
                 _require_known(head.single[b"expect"])
         except RequestError as error:
@@ -296,70 +285,11 @@ class Dialogue:
         self._services.observer.counters.decisions[ALLOW] += 1
         self._pass_on(head)
 
-    def _judge(self, head: RequestHead) -> Deny | None:
-        """A denial, or None and `_route` is set; raises RequestError for what has no meaning."""
-        services = self._services
-        if (head.content_length or 0) > services.body_limit:
-            raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
-        if head is self._passed_head:
-            verdict = self._verdicts.current(self._passed_route)
-            if verdict is self._passed_verdict:
-                self._route = self._passed_route
-                return None
-        self._passed_head = None
-        host = head.single.get(b"host")
-        if host != self._host:
-            self._check_host(host)
-        route = services.routes.find(head.method, head.target, host)
-        known = route if isinstance(route, Route) else None
-        verdict = self._verdicts.current(known)
-        self._route = known
-        if isinstance(verdict, Deny):
-            return verdict
-        if isinstance(route, Deny):
-            return route
-        request = with_headers(
-            route.request,
-            protocol_version=head.single.get(b"ms-asprotocolversion"),
-            policy_key=head.single.get(b"x-ms-policykey"),
-        )
-        denial = judge_user(verdict.mailbox, request.user)
-        if denial is None:
-            self._passed_head, self._passed_verdict, self._passed_route = head, verdict, route
-        return denial
-
-    def _check_host(self, host: bytes | None) -> None:
-        """Host is the name that TLS was asked for, where one was (RFC 9110 section 7.4)."""
-        if host is not None:
-            name = host_name(host)
-            if self._server_name is not None and name != self._server_name.lower().rstrip("."):
-                raise RequestError("Host is not the server name of the handshake", _MISDIRECTED)
-        self._host = host
-
     def _pass_on(self, head: RequestHead) -> None:
-        services, route = self._services, self._route
-        if route is None:
-            raise AssertionError("an allowed request has a route")
-        if head.forwarded is None:
-            fields = services.request_filter(head.headers)
-            head.forwarded = b"\r\n".join((*map(b": ".join, fields), b""))
-        outgoing = Outgoing(
-            head=b"".join(
-                (
-                    route.request_line,
-                    self._forwarded,
-                    self._verdicts.credentials,
-                    head.forwarded,
-                )
-            ),
-            length=head.content_length,
-            retriable=head.method == b"OPTIONS",
-            client_keeps=head.keep_alive,
-            http_1_0=head.http_1_0,
-            began=self._began,
-        )
+        services = self._services
+        outgoing = self._admission.outgoing(head, self._began)
         self._exchange = Exchange(self, services.pool, services.body_mode, outgoing)
-        if route.held:
+        if self._route is not None and self._route.held:
             services.observer.counters.held_requests += 1
         if b"expect" in head.single and not self._events and not head.http_1_0:
             # The device holds the body back until it is asked for it (RFC 9110 section 10.1.1).

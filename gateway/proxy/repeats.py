@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 _LENGTH = b"\r\nContent-Length: "
 _LENGTH_DIGITS = 9
+_LARGEST = 2048  # bytes of a head that is worth its memory
 _END = b"\r\n\r\n"
 
 
@@ -59,7 +60,7 @@ class RepeatedHeads(Generic[_H]):
 
     def remember(self, head: _H) -> None:
         """The message last asked for was whole, and this is the meaning of its head."""
-        if self._asked is None:
+        if self._asked is None or len(self._asked) > _LARGEST:
             return
         if len(self._known) >= self._most:
             self._known.clear()

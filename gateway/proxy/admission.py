@@ -1,0 +1,118 @@
+"""Whether one request of a connection is let in, and what the mail server is to see of it."""
+
+from gateway.core.decision import Allow, Deny, judge_user
+from gateway.core.eas import with_headers
+from gateway.core.target import host_name
+from gateway.errors import RequestError
+from gateway.proxy.exchange import Outgoing
+from gateway.proxy.messages import RequestHead
+from gateway.proxy.routes import Route
+from gateway.proxy.services import Services
+from gateway.proxy.verdicts import Verdicts
+
+_MISDIRECTED = 421
+_TOO_LARGE = 413
+
+
+class Admission:
+    """The requests of one connection, each judged by itself.
+
+    Attributes:
+        route: of the request judged last; None where it has none.
+    """
+
+    __slots__ = (
+        "_forwarded",
+        "_host",
+        "_passed_head",
+        "_passed_route",
+        "_passed_verdict",
+        "_server_name",
+        "_services",
+        "_verdicts",
+        "route",
+    )
+
+    def __init__(
+        self, services: Services, verdicts: Verdicts, *, address: str, server_name: str | None
+    ) -> None:
+        self._services = services
+        self._verdicts = verdicts
+        self._server_name = server_name
+        self._host: bytes | None = None
+        self._passed_head: RequestHead | None = None
+        self._passed_verdict: Allow | None = None
+        self._passed_route: Route | None = None
+        self.route: Route | None = None
+        # The mail server is addressed by its own name; it needs none of the gateway's (no
+        # X-Forwarded-Host): ActiveSync answers hold no links to the server.
+        self._forwarded = (
+            f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
+            + b"Host: "
+            + services.pool.host_header
+            + b"\r\n"
+        )
+
+    def judge(self, head: RequestHead) -> Deny | None:
+        """A denial, or None and `route` is set; raises RequestError for what has no meaning."""
+        services = self._services
+        if (head.content_length or 0) > services.body_limit:
+            raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
+        if head is self._passed_head:
+            verdict = self._verdicts.current(self._passed_route)
+            if verdict is self._passed_verdict:
+                self.route = self._passed_route
+                return None
+        self._passed_head = self.route = None
+        host = head.single.get(b"host")
+        if host != self._host:
+            self._check_host(host)
+        route = services.routes.find(head.method, head.target, host)
+        known = route if isinstance(route, Route) else None
+        verdict = self._verdicts.current(known)
+        self.route = known
+        if isinstance(verdict, Deny):
+            return verdict
+        if isinstance(route, Deny):
+            return route
+        request = with_headers(
+            route.request,
+            protocol_version=head.single.get(b"ms-asprotocolversion"),
+            policy_key=head.single.get(b"x-ms-policykey"),
+        )
+        denial = judge_user(verdict.mailbox, request.user)
+        if denial is None:
+            self._passed_head, self._passed_verdict, self._passed_route = head, verdict, route
+        return denial
+
+    def outgoing(self, head: RequestHead, began: float) -> Outgoing:
+        """The request that was let in, as the mail server is to get it."""
+        if self.route is None:
+            raise AssertionError("an allowed request has a route")
+        if head.forwarded is None:
+            fields = self._services.request_filter(head.headers)
+            head.forwarded = b"\r\n".join((*map(b": ".join, fields), b""))
+            head.headers = []  # the head may be remembered for long, and this is the most of it
+        return Outgoing(
+            head=b"".join(
+                (
+                    self.route.request_line,
+                    self._forwarded,
+                    self._verdicts.credentials,
+                    head.forwarded,
+                )
+            ),
+            length=head.content_length,
+            retriable=head.method == b"OPTIONS",
+            client_keeps=head.keep_alive,
+            http_1_0=head.http_1_0,
+            began=began,
+        )
+
+    def _check_host(self, host: bytes | None) -> None:
+        """Host is the name that TLS was asked for, where one was (RFC 9110 section 7.4)."""
+        if host is not None:
+            name = host_name(host)
+            if self._server_name is not None and name != self._server_name.lower().rstrip("."):
+                raise RequestError("Host is not the server name of the handshake", _MISDIRECTED)
+        self._host = host
