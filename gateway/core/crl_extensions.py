@@ -80,8 +80,8 @@ def read_extensions(parts: CrlParts) -> CrlExtensions:
 
 
 def _number(number: int) -> int:
-    if number < 0 or len(der.shortest_integer(number)) > _LONGEST_NUMBER:
-        raise CrlError("a CRL number of the CRL is negative or longer than 20 octets")
+    if len(der.shortest_integer(number)) > _LONGEST_NUMBER:
+        raise CrlError(f"a CRL number of the CRL is longer than {_LONGEST_NUMBER} octets")
     return number
 
 

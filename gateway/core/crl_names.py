@@ -38,6 +38,14 @@ def canonical_name(name: bytes) -> bytes:
     return der.encode(der.SEQUENCE, b"".join(rdns))
 
 
+def same_name(one: bytes, other: bytes) -> bool:
+    """Whether two DER names are the same; what is no Name is the same as itself alone."""
+    try:
+        return one == other or canonical_name(one) == canonical_name(other)
+    except CrlError:
+        return False
+
+
 def _attribute(name: bytes, attribute: der.Value) -> bytes:
     if attribute.tag != der.SEQUENCE:
         raise CrlError("a name holds something that is no attribute")

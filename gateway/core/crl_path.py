@@ -1,21 +1,26 @@
 """Revocation along the certification paths of those who sign CRLs (RFC 5280 section 6.3.3 f).
 
 Decides what `gateway.core.crl_status` leaves open: whether a certificate whose key signs a CRL, but
-is not the authority's own, chains to the authority's anchor and is not revoked itself.
+is not the authority's own, chains to the authority's anchor and is not revoked itself. Links are
+found by name and key identifier: the signatures were verified when the records were made.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cryptography import x509
+
 from gateway.core.authority import Authority, AuthorityType
-from gateway.core.certificate import ClientCertificate
-from gateway.core.crl_names import canonical_name
+from gateway.core.certificate import ClientCertificate, subject_key_id
+from gateway.core.crl_names import canonical_name, same_name
 from gateway.core.crl_scope import names_crl_issuer
 from gateway.core.crl_status import CrlPair, revocation_status
 from gateway.core.revocation import RevocationState, RevocationStatus
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError, CrlError
 
+_UNREADABLE: tuple[type[Exception], ...] = (CertificateError, CrlError, *UNREADABLE)
 _LONGEST_PATH = 10  # CAs; Entra's limit
 
 
@@ -53,15 +58,20 @@ class CrlPaths:
         """The status of who signs a CRL of `authority`; `pending` are those asked about already.
 
         A CRL answers for its own signer only where the signer's certificate says so: where one of
-        its distribution points names a cRLIssuer.
+        its distribution points names it as cRLIssuer.
         """
         try:
-            certificate = ClientCertificate.from_der(signer)
-        except CertificateError as error:
-            return _unknown(authority.id, 0, str(error))
+            return self._judge(authority, signer, now, pending)
+        except _UNREADABLE as error:
+            return _unknown(authority.id, 0, f"a certificate of its path cannot be read: {error}")
+
+    def _judge(
+        self, authority: Authority, signer: bytes, now: datetime, pending: tuple[bytes, ...]
+    ) -> RevocationStatus:
+        certificate = ClientCertificate.from_der(signer)
         number = certificate.serial_number
         if signer in pending:
-            if names_crl_issuer(certificate):
+            if _answers_itself(certificate, signer):
                 return RevocationStatus(RevocationState.GOOD, authority.id, number, "")
             return _unknown(authority.id, number, "no other CRL answers for its own certificate")
         if not certificate.not_before <= now <= certificate.not_after:
@@ -115,9 +125,9 @@ class CrlPaths:
     def _issuers(self, certificate: ClientCertificate) -> Iterator[Authority]:
         """The records whose name and key identifier are those of the certificate's issuer."""
         for authority in self.authorities:
-            if _same_name(certificate.issuer, authority.subject):
-                key = ClientCertificate.from_der(authority.certificate).subject_key_id
-                if certificate.authority_key_id in (None, key):
+            if same_name(certificate.issuer, authority.subject):
+                ca = x509.load_der_x509_certificate(authority.certificate)
+                if certificate.authority_key_id in (None, subject_key_id(ca)):
                     yield authority
 
     def _certificates(self, authority: Authority) -> Iterator[bytes]:
@@ -136,15 +146,13 @@ class CrlPaths:
         return frozenset(one.certificate for one in roots)
 
 
+def _answers_itself(certificate: ClientCertificate, der: bytes) -> bool:
+    subject = x509.load_der_x509_certificate(der).subject.public_bytes()
+    return names_crl_issuer(certificate, canonical_name(subject))
+
+
 def _is_valid(authority: Authority, now: datetime) -> bool:
     return authority.not_before <= now <= authority.not_after
-
-
-def _same_name(one: bytes, other: bytes) -> bool:
-    try:
-        return one == other or canonical_name(one) == canonical_name(other)
-    except CrlError:
-        return False
 
 
 def _unknown(issuer_id: str, serial_number: int, detail: str) -> RevocationStatus:

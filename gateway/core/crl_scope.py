@@ -91,16 +91,16 @@ class CrlScope:
             indirect=extension.indirect_crl,
         )
 
-    def reasons_for(self, certificate: ClientCertificate, crl_issuer: bytes) -> Reasons:
-        """For which reasons a CRL of this scope and issuer answers for `certificate`.
+    def reasons_for(self, certificate: ClientCertificate, own: bytes, crl_issuer: bytes) -> Reasons:
+        """For which reasons a CRL of this scope answers for `certificate`; none if it does not.
 
-        None of them if it does not answer. Raises CrlError if a name in the certificate is none.
+        `own` is the certificate's issuer, `crl_issuer` the CRL's, each as `canonical_name`. Raises
+        CrlError if a name in the certificate is none.
         """
         if self.contents is not CrlContents.ALL and certificate.is_authority is not (
             self.contents is CrlContents.AUTHORITIES
         ):
             return NO_REASONS
-        own = canonical_name(certificate.issuer)
         if self.names is None and crl_issuer == own:
             return self.reasons
         points = (one for one in _points(certificate, own) if self._matches(one, crl_issuer))
@@ -136,9 +136,13 @@ COMPLETE = CrlScope()
 """Of a CRL without an issuing distribution point."""
 
 
-def names_crl_issuer(certificate: ClientCertificate) -> bool:
-    """Whether a distribution point of `certificate` names its cRLIssuer."""
-    return any(point.crl_issuer for point in certificate.distribution_points)
+def names_crl_issuer(certificate: ClientCertificate, issuer: bytes) -> bool:
+    """Whether a distribution point of `certificate` names `issuer` as its cRLIssuer.
+
+    `issuer` is a `canonical_name`. Raises CrlError if a name in the certificate is none.
+    """
+    points = certificate.distribution_points
+    return any(issuer in _directory_names(point.crl_issuer or ()) for point in points)
 
 
 def _points(certificate: ClientCertificate, own: bytes) -> Iterator[_Point]:

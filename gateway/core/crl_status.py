@@ -13,7 +13,7 @@ from gateway.core.authority import Authority
 from gateway.core.certificate import ClientCertificate
 from gateway.core.crl import AcceptedCrl, CrlFacts
 from gateway.core.crl_entries import CrlReason, RevokedEntries, RevokedEntry
-from gateway.core.crl_names import canonical_name
+from gateway.core.crl_names import canonical_name, same_name
 from gateway.core.crl_scope import ALL_REASONS, NO_REASONS, Reasons
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.unreadable import UNREADABLE
@@ -72,7 +72,7 @@ def revocation_status(
     pairs = (crls,) if isinstance(crls, CrlPair) else crls
     if not authority.has_crl:
         return _unknown(authority, certificate, "has no CRL distribution point")
-    if not _same_name(certificate.issuer, authority.subject):
+    if not same_name(certificate.issuer, authority.subject):
         return _unknown(authority, certificate, "did not issue the certificate")
     question = _Question(authority, certificate, now, signer_status)
     answers, problems = [], []
@@ -166,9 +166,16 @@ class _Question:
             return f"the {what} expired at {crl.accepted.facts.next_update.isoformat()}"
         return crl
 
+    def _issuer_name(self, base: CrlInForce) -> bytes:
+        """The certificate's issuer as `canonical_name`."""
+        if base.accepted.facts.signer is None and self.certificate.issuer == self.authority.subject:
+            return base.issuer  # the authority's own CRL was accepted for having this name
+        return canonical_name(self.certificate.issuer)
+
     def _reasons(self, base: CrlInForce) -> Reasons:
+        scope = base.accepted.facts.scope
         try:
-            return base.accepted.facts.scope.reasons_for(self.certificate, base.issuer)
+            return scope.reasons_for(self.certificate, self._issuer_name(base), base.issuer)
         except _NO_NAME:  # what is no name is not the CRL's
             return NO_REASONS
 
@@ -212,7 +219,7 @@ class _Question:
             end = min(end, delta.accepted.facts.next_update)
             if _number(delta) > _number(base):
                 newest, asked = delta.accepted, [delta, base]
-        issuer = canonical_name(self.certificate.issuer)
+        issuer = self._issuer_name(base)
         for crl in asked:
             entry = crl.entries.find(issuer, self.certificate.serial_number)
             if entry is not None:
@@ -222,13 +229,6 @@ class _Question:
 
 def _number(crl: CrlInForce) -> int:
     return crl.accepted.facts.crl_number or 0
-
-
-def _same_name(one: bytes, other: bytes) -> bool:
-    try:
-        return one == other or canonical_name(one) == canonical_name(other)
-    except CrlError:
-        return False
 
 
 def _unknown(

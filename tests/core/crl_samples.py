@@ -85,13 +85,14 @@ def signed(
     version: bytes = b"\x02\x01\x01",
     algorithm: bytes | None = None,
     issuer: x509.Name | None = None,
+    next_update: datetime = NOW + timedelta(days=7),
 ) -> bytes:
     """A CRL of raw parts with a right signature; `algorithm` is the one inside the signed part."""
     rsa_key = isinstance(ca.key, rsa.RSAPrivateKey)
     outer = _RSA_SHA256 if rsa_key else _ECDSA_SHA256
     name = (issuer or ca.certificate.subject).public_bytes()
     tbs = version + (algorithm or outer) + name
-    tbs += crl_time(NOW - timedelta(hours=1)) + crl_time(NOW + timedelta(days=7))
+    tbs += crl_time(NOW - timedelta(hours=1)) + crl_time(next_update)
     tbs += b"" if entries is None else encode(0x30, entries)
     tbs += encode(0xA0, encode(0x30, extensions)) if extensions else b""
     body = encode(0x30, tbs)

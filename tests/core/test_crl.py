@@ -188,6 +188,9 @@ def with_extension(oid: str, value: bytes, *, critical: bool) -> bytes:
     return samples.signed(CA, extensions=samples.extension(oid, value, critical=critical))
 
 
+FRESHEST = x509.FreshestCRL(
+    [x509.DistributionPoint([x509.UniformResourceIdentifier("urn:d")], None, None, None)]
+).public_bytes()
 NUMBER_7 = samples.extension("2.5.29.20", b"\x02\x01\x07")
 NO_CRL_SIGN = CertificateAuthority.root(
     "Issuing CA",
@@ -251,6 +254,12 @@ DEFECTS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: samples.signed(RSA, issuer=CA.certificate.subject),
         "not one of its CA's key",
     ),
+    "signed_with_an_unknown_algorithm": (
+        lambda: samples.signed(CA).replace(
+            bytes.fromhex("2a8648ce3d040302"), bytes.fromhex("2a8648ce3d04037f")
+        ),
+        "signature of the CRL cannot be verified",
+    ),
     "signed_over_sha1": (
         lambda: samples.signed(RSA, issuer=CA.certificate.subject).replace(
             bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
@@ -264,6 +273,10 @@ DEFECTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "this_update_in_the_future": (
         lambda: der(CA.sign_crl(this_update=NOW + HOUR)),
         "not yet valid",
+    ),
+    "next_update_before_this_update": (
+        lambda: samples.signed(CA, next_update=NOW - 2 * HOUR),
+        "nextUpdate is not after its thisUpdate",
     ),
     "no_next_update": (lambda: crl_without_next_update(CA), "no nextUpdate"),
     "delta_as_base": (
@@ -293,6 +306,34 @@ DEFECTS: dict[str, tuple[Callable[[], bytes], str]] = {
         "but is of version 1",
     ),
     "version_3": (lambda: samples.signed(CA, version=b"\x02\x01\x02"), "cannot be read"),
+    "negative_number": (
+        lambda: with_extension("2.5.29.20", b"\x02\x01\xff", critical=False),
+        "extensions of the CRL cannot be read",
+    ),
+    "number_of_21_octets": (
+        lambda: with_extension("2.5.29.20", b"\x02\x15\x01" + bytes(20), critical=False),
+        "CRL number .* is longer than 20 octets",
+    ),
+    "critical_freshest_crl": (
+        lambda: with_extension("2.5.29.46", FRESHEST, critical=True),
+        r"not implemented: freshestCRL \(2.5.29.46\)",
+    ),
+    "empty_issuing_distribution_point": (
+        lambda: with_extension("2.5.29.28", b"\x30\x00", critical=True),
+        "extensions of the CRL cannot be read",
+    ),
+    "users_and_authorities_alone": (
+        lambda: with_extension("2.5.29.28", bytes.fromhex("30068101ff8201ff"), critical=True),
+        "extensions of the CRL cannot be read",
+    ),
+    "of_attribute_certificates": (
+        lambda: with_extension("2.5.29.28", bytes.fromhex("30038501ff"), critical=True),
+        "of attribute certificates alone",
+    ),
+    "certificate_issuer_in_a_direct_crl": (
+        lambda: base(Revocation(serial_number=5, certificate_issuer=OTHER.certificate.subject)),
+        "names a certificate issuer, but this is no indirect CRL",
+    ),
     "remove_from_crl_in_a_base": (
         lambda: base(Revocation(serial_number=5, reason=x509.ReasonFlags.remove_from_crl)),
         "reason removeFromCRL",
@@ -342,9 +383,14 @@ class TestRollback:
             verify(base(), accepted(8, NOW - 2 * HOUR))
 
     def test_the_same_number_of_an_earlier_time_is_refused(self) -> None:
-        """Between equal numbers the time decides."""
-        with pytest.raises(CrlError, match="its thisUpdate is"):
+        """A number is given once."""
+        with pytest.raises(CrlError, match="has the number 7 of another one"):
             verify(base(), accepted(7, NOW))
+
+    def test_the_same_number_of_a_later_time_is_refused(self) -> None:
+        """Section 5.2.3: CRLs of one scope and different times have different numbers."""
+        with pytest.raises(CrlError, match="has the number 7 of another one"):
+            verify(base(), accepted(7, NOW - 2 * HOUR))
 
     @pytest.mark.parametrize(("number", "last"), [(None, None), (None, 7), (7, None)])
     def test_without_a_number_the_time_may_not_go_back(
@@ -354,6 +400,28 @@ class TestRollback:
         assert verify(base(number=number), accepted(last)).facts.crl_number == number
         with pytest.raises(CrlError, match="its thisUpdate is"):
             verify(base(number=number), accepted(last, NOW))
+
+    def test_a_rollback_may_be_accepted_on_purpose(self) -> None:
+        """After a CA was restored, for base and delta CRLs."""
+        crl = verify_crl(
+            base(),
+            AUTHORITY,
+            now=NOW,
+            clock_skew=SKEW,
+            previous=accepted(8),
+            accept_rollback=True,
+        )
+        assert crl.facts.crl_number == 7
+        data = der(CA.sign_crl(this_update=NOW - HOUR, number=7, base_number=5))
+        crl = verify_delta_crl(
+            data,
+            AUTHORITY,
+            now=NOW,
+            clock_skew=SKEW,
+            previous=accepted(8),
+            accept_rollback=True,
+        )
+        assert crl.facts.crl_number == 7
 
     def test_delta_crls_are_held_to_it_as_well(self) -> None:
         """The last delta CRL bounds the next one."""
@@ -385,3 +453,70 @@ class TestDelta:
         data = der(CA.sign_crl(this_update=NOW - HOUR, number=None, base_number=7))
         with pytest.raises(CrlError, match="delta CRL has no CRL number"):
             verify_delta(data)
+
+    def test_one_that_changes_a_later_crl_is_refused(self) -> None:
+        """BaseCRLNumber is that of an earlier CRL, or of one issued together with it."""
+        data = der(CA.sign_crl(this_update=NOW - HOUR, number=7, base_number=8))
+        with pytest.raises(CrlError, match="would change the later CRL number 8"):
+            verify_delta(data)
+
+
+class TestSigner:
+    """A CRL that another certificate's key signs (RFC 5280 section 6.3.3 b, f and g)."""
+
+    def signed(
+        self, ca: CertificateAuthority, data: bytes, signer: bytes | None = None
+    ) -> RevocationList:
+        """The CRL in `data` for the issuing CA, signed by `ca`."""
+        return verify_crl(
+            data,
+            AUTHORITY,
+            now=datetime.now(UTC),
+            clock_skew=SKEW,
+            previous=None,
+            signer=signer or ca.certificate.public_bytes(Encoding.DER),
+        )
+
+    def test_another_key_of_the_ca_may_sign(self) -> None:
+        """The facts say whose certificate it was."""
+        crl = self.signed(NAMESAKE, der(NAMESAKE.sign_crl()))
+        assert crl.facts.signer == NAMESAKE.certificate.public_bytes(Encoding.DER)
+        assert crl.facts.issuer_id == AUTHORITY.id
+
+    def test_the_cas_own_key_is_not_the_signers(self) -> None:
+        """Where a signer is named, it alone signs."""
+        with pytest.raises(CrlError, match="signed with another key"):
+            self.signed(NAMESAKE, der(CA.sign_crl()))
+
+    def test_without_a_key_identifier_the_signature_decides(self) -> None:
+        """Which of the CA's keys signed is found out by verifying."""
+        omit = [x509.AuthorityKeyIdentifier.oid]
+        assert verify(der(CA.sign_crl(omit=omit, this_update=NOW - HOUR))).facts.crl_number == 1
+        with pytest.raises(CrlError, match="is not signed by"):
+            verify(der(NAMESAKE.sign_crl(omit=omit, this_update=NOW - HOUR)))
+
+    def test_another_ca_may_sign_an_indirect_crl_alone(self) -> None:
+        """Any other CRL of it lists its own certificates."""
+        point = x509.IssuingDistributionPoint(None, None, False, False, None, True, False)
+        crl = self.signed(OTHER, der(OTHER.sign_crl(issuing_distribution_point=point)))
+        assert crl.facts.scope.indirect
+        with pytest.raises(CrlError, match="CN=Other CA is not indirect"):
+            self.signed(OTHER, der(OTHER.sign_crl()))
+
+    def test_a_signer_whose_certificate_is_not_valid_is_refused(self) -> None:
+        """Its CRLs end with it."""
+        expired = CertificateAuthority.root(
+            "Issuing CA", not_before=NOW - 9 * HOUR, not_after=NOW - HOUR
+        )
+        with pytest.raises(CrlError, match="which signs the CRL, is not valid now"):
+            self.signed(expired, der(expired.sign_crl()))
+
+    def test_a_signer_that_cannot_be_read_is_refused(self) -> None:
+        """The sentence says which certificate it is."""
+        with pytest.raises(CrlError, match="certificate of the CRL's signer cannot be read"):
+            self.signed(CA, der(CA.sign_crl()), signer=b"\x30\x00")
+
+    def test_a_signer_without_a_key_usage_may_sign(self) -> None:
+        """Section 6.3.3 f: the bit is asked for where the extension is."""
+        signer = CertificateAuthority.root("Issuing CA", omit=[x509.KeyUsage.oid])
+        assert self.signed(signer, der(signer.sign_crl())).facts.signer is not None

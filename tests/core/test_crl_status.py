@@ -1,21 +1,21 @@
 """What CRLs in force say of one certificate."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.core.authority import CrlSource
 from gateway.core.certificate import ClientCertificate
-from gateway.core.crl import AcceptedCrl, RevocationList, verify_crl, verify_delta_crl
-from gateway.core.crl_entries import RevokedEntries
+from gateway.core.crl_scope import ALL_REASONS
 from gateway.core.crl_status import CrlPair, revocation_status
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.pki.authority import CertificateAuthority
 from gateway.pki.crl import Revocation
-from tests.core.crl_samples import NOW, SKEW, authority_of
+from tests.core.crl_samples import NOW, authority_of
+from tests.core.in_force import HOUR, InForce, in_force
 
 CA = CertificateAuthority.root("Issuing CA")
 OTHER = CertificateAuthority.root("Other CA")
@@ -23,28 +23,9 @@ WITHOUT_DELTA = authority_of(CA)
 WITH_DELTA = authority_of(CA, delta_url="http://127.0.0.1:9/delta.crl")
 DEVICE = CA.issue_device(upn="alice@example.test").certificate
 ALICE = ClientCertificate.from_x509(DEVICE)
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 ACCEPTED_AT = NOW - timedelta(minutes=7)
 Reason = x509.ReasonFlags
-
-
-@dataclass(frozen=True)
-class InForce:
-    """A verified CRL that was accepted."""
-
-    crl: RevocationList
-    accepted: AcceptedCrl
-
-    @property
-    def issuer(self) -> bytes:
-        """As the CRL has it."""
-        return self.crl.issuer
-
-    @property
-    def entries(self) -> RevokedEntries:
-        """As the CRL has them."""
-        return self.crl.entries
 
 
 def listed(reason: Reason | None = None) -> Revocation:
@@ -56,11 +37,14 @@ def base(
     *revoked: Revocation, number: int | None = 7, next_update: datetime = NOW + DAY
 ) -> InForce:
     """A base CRL of an hour ago."""
-    signed = CA.sign_crl(
-        revoked, number=number, this_update=NOW - HOUR, next_update=next_update
-    ).public_bytes(Encoding.DER)
-    crl = verify_crl(signed, WITHOUT_DELTA, now=NOW - HOUR, clock_skew=SKEW, previous=None)
-    return InForce(crl, AcceptedCrl(crl.facts, ACCEPTED_AT))
+    return in_force(
+        CA,
+        WITHOUT_DELTA,
+        revoked,
+        number=number,
+        next_update=next_update,
+        accepted_at=ACCEPTED_AT,
+    )
 
 
 def delta(
@@ -70,15 +54,35 @@ def delta(
     next_update: datetime = NOW + HOUR,
 ) -> InForce:
     """A delta CRL of half an hour ago."""
-    signed = CA.sign_crl(
+    return in_force(
+        CA,
+        WITH_DELTA,
         revoked,
         number=number,
         base_number=base_number,
         this_update=NOW - HOUR / 2,
         next_update=next_update,
-    ).public_bytes(Encoding.DER)
-    crl = verify_delta_crl(signed, WITH_DELTA, now=NOW - HOUR / 2, clock_skew=SKEW, previous=None)
-    return InForce(crl, AcceptedCrl(crl.facts, ACCEPTED_AT + HOUR / 60))
+        accepted_at=ACCEPTED_AT + HOUR / 60,
+    )
+
+
+def partition(
+    *revoked: Revocation,
+    reasons: frozenset[Reason] | None = None,
+    indirect: bool = False,
+    this_update: datetime = NOW - HOUR,
+    next_update: datetime = NOW + DAY,
+) -> InForce:
+    """A base CRL for some reasons or other CAs' certificates."""
+    point = x509.IssuingDistributionPoint(None, None, False, False, reasons, indirect, False)
+    return in_force(
+        CA,
+        WITHOUT_DELTA,
+        revoked,
+        issuing_distribution_point=point,
+        this_update=this_update,
+        next_update=next_update,
+    )
 
 
 def status(pair: CrlPair) -> RevocationStatus:
@@ -215,3 +219,133 @@ class TestDelta:
         pair = CrlPair(base(), delta(listed()))
         found = revocation_status(WITHOUT_DELTA, ALICE, pair, NOW)
         assert found.state is RevocationState.GOOD
+
+    def test_a_delta_of_another_scope_does_not_go_with_the_base(self) -> None:
+        """Their issuing distribution points must be the same (section 6.3.3 c)."""
+        point = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        users = in_force(CA, WITH_DELTA, number=8, base_number=6, issuing_distribution_point=point)
+        found = status(CrlPair(base(), users))
+        assert found.state is RevocationState.UNKNOWN
+        assert "another issuing distribution point" in found.detail
+
+    def test_a_delta_of_another_signer_does_not_go_with_the_base(self) -> None:
+        """Base and delta must be signed with the same key."""
+        changes = delta()
+        facts = replace(changes.accepted.facts, signer=b"another")
+        other = replace(changes, accepted=replace(changes.accepted, facts=facts))
+        found = status(CrlPair(base(), other))
+        assert found.state is RevocationState.UNKNOWN
+        assert "signed by another" in found.detail
+
+    @pytest.mark.parametrize(
+        "bad", [None, "no delta here", delta(next_update=NOW), delta(listed(), base_number=8)]
+    )
+    def test_a_record_may_let_a_valid_base_stand_alone(self, bad: InForce | str | None) -> None:
+        """Where the delta is missing, stale or does not fit, if the record waives it."""
+        waived = replace(WITH_DELTA, delta_required=False)
+        found = revocation_status(waived, ALICE, CrlPair(base(), bad), NOW)
+        assert found.state is RevocationState.GOOD
+        assert found.this_update == NOW - HOUR
+        assert found.next_update == NOW + DAY
+
+    def test_a_valid_delta_counts_where_it_is_waived(self) -> None:
+        """It is not needed, but what it says is known."""
+        waived = replace(WITH_DELTA, delta_required=False)
+        found = revocation_status(waived, ALICE, CrlPair(base(), delta(listed())), NOW)
+        assert found.state is RevocationState.REVOKED
+
+    def test_a_further_source_may_have_a_delta(self) -> None:
+        """Of the CRLs after the first the delta counts if there is one."""
+        pairs = [CrlPair(base()), CrlPair(base(), delta(listed()))]
+        found = revocation_status(WITHOUT_DELTA, ALICE, pairs, NOW)
+        assert found.state is RevocationState.REVOKED
+
+
+class TestSeveral:
+    """Several CRLs of one CA (RFC 5280 section 6.3.3)."""
+
+    KEY = frozenset({Reason.key_compromise, Reason.ca_compromise})
+    REST = ALL_REASONS - KEY
+
+    def judge(self, *crls: InForce | str | None) -> RevocationStatus:
+        """Alice's certificate by these."""
+        return revocation_status(WITHOUT_DELTA, ALICE, [CrlPair(one) for one in crls], NOW)
+
+    def test_reasons_add_up(self) -> None:
+        """Together they answer for all, and are as fresh as the oldest of them."""
+        found = self.judge(
+            partition(reasons=self.KEY, next_update=NOW + HOUR),
+            partition(reasons=self.REST, this_update=NOW - 2 * HOUR),
+        )
+        assert found.state is RevocationState.GOOD
+        assert found.this_update == NOW - 2 * HOUR
+        assert found.next_update == NOW + HOUR
+        assert found.detail.count("not revoked by CRL number 1") == 2
+
+    def test_reasons_that_none_answers_for_leave_it_unknown(self) -> None:
+        """Nothing assumes that they do not apply."""
+        found = self.judge(partition(reasons=self.KEY), "the index is damaged")
+        assert found.state is RevocationState.UNKNOWN
+        assert found.detail == (
+            "CN=Issuing CA: the index is damaged; no CRL answers for the reasons aACompromise, "
+            "affiliationChanged, certificateHold, cessationOfOperation, privilegeWithdrawn, "
+            "superseded"
+        )
+
+    def test_a_listing_in_any_of_them_revokes(self) -> None:
+        """Even while others are missing."""
+        found = self.judge(None, partition(listed(Reason.certificate_hold), reasons=self.REST))
+        assert found.state is RevocationState.REVOKED
+        contrary = self.judge(base(), base(listed()))
+        assert contrary.state is RevocationState.REVOKED
+
+    def test_one_complete_crl_is_enough(self) -> None:
+        """What another source lacks does not matter then."""
+        assert self.judge("not found", base()).state is RevocationState.GOOD
+
+    def test_none_at_all_is_unknown(self) -> None:
+        """As before the first fetch."""
+        found = self.judge()
+        assert found.state is RevocationState.UNKNOWN
+        assert "no CRL was fetched yet" in found.detail
+
+    def test_a_record_may_have_further_sources_alone(self) -> None:
+        """Without a URL of its own."""
+        record = replace(
+            WITHOUT_DELTA,
+            crl_distribution_point=None,
+            sources=(CrlSource("http://127.0.0.1:9/further"),),
+        )
+        assert revocation_status(record, ALICE, [CrlPair(base())], NOW).state is (
+            RevocationState.GOOD
+        )
+
+
+def test_an_indirect_crl_lists_by_issuer_and_serial_number() -> None:
+    """An entry of another CA with the same serial number is another certificate's."""
+    foreign = replace(listed(), certificate_issuer=OTHER.certificate.subject)
+    found = status(CrlPair(partition(foreign, indirect=True)))
+    assert found.state is RevocationState.GOOD
+    own = replace(listed(), certificate_issuer=CA.certificate.subject)
+    found = status(CrlPair(partition(foreign, own, indirect=True)))
+    assert found.state is RevocationState.REVOKED
+
+
+def test_a_crl_that_does_not_answer_for_the_certificate_is_as_good_as_none() -> None:
+    """Here one of CA certificates alone."""
+    point = x509.IssuingDistributionPoint(None, None, False, True, None, False, False)
+    crl = in_force(CA, WITHOUT_DELTA, [listed()], issuing_distribution_point=point)
+    found = status(CrlPair(crl))
+    assert found.state is RevocationState.UNKNOWN
+    assert "does not answer for this certificate" in found.detail
+
+
+def test_a_certificate_whose_issuer_is_no_name_is_unknown() -> None:
+    """What cannot be compared is not the CRL's."""
+    crl = base(listed())
+    facts = replace(crl.accepted.facts, signer=b"another")
+    signed = replace(crl, accepted=replace(crl.accepted, facts=facts))
+    record = replace(WITHOUT_DELTA, subject=b"\x30\x01")
+    found = revocation_status(record, replace(ALICE, issuer=b"\x30\x01"), CrlPair(signed), NOW)
+    assert found.state is RevocationState.UNKNOWN
+    assert "does not answer for this certificate" in found.detail

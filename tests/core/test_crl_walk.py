@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core import crl_der
 from gateway.core.crl_entries import CrlReason, RevokedEntry
+from gateway.core.crl_names import canonical_name
 from gateway.core.crl_walk import read_entries
 from gateway.errors import CrlError
 from gateway.pki.authority import CertificateAuthority
@@ -266,3 +267,95 @@ def test_many_entries_of_one_layout_are_found() -> None:
         expected = RevokedEntry(CrlReason(number % 7), start + timedelta(minutes=number))
         assert found.find(ISSUER, 3 * number) == expected
         assert found.find(ISSUER, 3 * number + 1) is None
+
+
+class TestIndirect:
+    """Entries of several CAs (RFC 5280 section 5.3.3)."""
+
+    FIRST = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "First")])
+    SECOND = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "second")])
+
+    @staticmethod
+    def issuer(name: x509.Name | bytes, *, critical: bool = True) -> bytes:
+        """A certificateIssuer extension; octets are the whole of its GeneralNames."""
+        if isinstance(name, x509.Name):
+            directory = crl_der.encode(0xA4, name.public_bytes())
+            name = crl_der.encode(0x30, directory)
+        return samples.extension("2.5.29.29", name, critical=critical)
+
+    @staticmethod
+    def numbered(number: int, *extensions: bytes) -> bytes:
+        """An entry of this serial number."""
+        serial = samples.serial(crl_der.shortest_integer(number))
+        return samples.entry(serial, WHEN, *extensions)
+
+    def test_an_issuer_holds_until_the_next(self) -> None:
+        """And before the first it is the CRL's own."""
+        content = b"".join(
+            (
+                self.numbered(1),
+                self.numbered(2, self.issuer(self.FIRST)),
+                self.numbered(3, samples.reason(1)),
+                self.numbered(4, samples.reason(6), self.issuer(self.SECOND)),
+                self.numbered(5),
+                self.numbered(2, self.issuer(self.FIRST, critical=False)),
+            )
+        )
+        first, second = (canonical_name(one.public_bytes()) for one in (self.FIRST, self.SECOND))
+        entries = read_entries(content, ISSUER, indirect=True)
+        found = sorted((issuer, number) for issuer, number, _ in entries)
+        expected = [(ISSUER, 1), (first, 2), (first, 2), (first, 3), (second, 4), (second, 5)]
+        assert found == sorted(expected)
+        assert entries.find(first, 3) == RevokedEntry(
+            CrlReason.KEY_COMPROMISE, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        )
+        assert entries.find(second, 3) is None
+        assert entries.find(ISSUER, 3) is None
+
+    def test_names_are_folded(self) -> None:
+        """As names are compared everywhere."""
+        content = self.numbered(2, self.issuer(self.SECOND))
+        upper = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SECOND")])
+        issuer = canonical_name(upper.public_bytes())
+        assert read_entries(content, ISSUER, indirect=True).find(issuer, 2) is not None
+
+    def test_octets_that_look_like_an_issuer_are_none(self) -> None:
+        """They stand in a serial number, or in the value of another extension."""
+        looks = bytes.fromhex("0603551d1d")
+        other = samples.extension("1.3.6.1.4.1.55555.1", looks)
+        content = self.numbered(int.from_bytes(looks)) + self.numbered(7, other)
+        entries = read_entries(content, ISSUER, indirect=True)
+        assert sorted(number for _, number, _ in entries) == sorted((7, int.from_bytes(looks)))
+        assert {issuer for issuer, _, _ in entries} == {ISSUER}
+
+    @pytest.mark.parametrize(
+        ("names", "sentence"),
+        [
+            (b"\x30\x00", "truncated"),
+            (b"\x30\x03\x86\x01a", "a certificate issuer's name has tag"),
+            (b"\x30\x08" + 2 * b"\xa4\x02\x30\x00", "more than one certificate issuer"),
+            (b"\x30\x04\xa4\x02\x05\x00", "a name has tag"),
+        ],
+    )
+    def test_an_issuer_is_one_directory_name(self, names: bytes, sentence: str) -> None:
+        """Anything else cannot be the issuer of a certificate."""
+        content = self.numbered(2, self.issuer(names))
+        with pytest.raises(CrlError, match=sentence):
+            read_entries(content, ISSUER, indirect=True)
+
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 2**64), st.sampled_from([None, FIRST, SECOND])), max_size=30
+        )
+    )
+    def test_any_sequence_is_read_as_the_rule_says(
+        self, listed: list[tuple[int, x509.Name | None]]
+    ) -> None:
+        """Against the rule written down once more."""
+        content, expected, issuer = b"", [], ISSUER
+        for number, name in listed:
+            content += self.numbered(number, *([self.issuer(name)] if name else []))
+            issuer = canonical_name(name.public_bytes()) if name else issuer
+            expected.append((issuer, number))
+        entries = read_entries(content, ISSUER, indirect=True)
+        assert sorted((one, number) for one, number, _ in entries) == sorted(expected)
