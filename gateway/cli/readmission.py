@@ -38,7 +38,7 @@ def readmission(
 
 
 def _by_authority(config: Config, store: Store, mailbox: Mailbox, value: datetime) -> Iterator[str]:
-    authorities = store.authorities.list()
+    authorities = list({one.id: one for one in store.authorities.list()}.values())
     if not authorities:
         yield "there is no CA, so nobody signs in at all; `ca add` adds one"
         return
@@ -52,6 +52,8 @@ def _by_authority(config: Config, store: Store, mailbox: Mailbox, value: datetim
 
 def _outlook(authority: Authority, base: Sequence["SourceReport"], value: datetime) -> str:
     """Whether this CA's CRL lets in again, is to come, or cannot come."""
+    if authority.exempt:
+        return "no such CRL can come, as the CA is exempt: no CRL is consulted"
     if not base:
         return f"no such CRL can come, as it has no URL; `ca set {authority.id} --crl URL`"
     if authority.not_after <= datetime.now(UTC):

@@ -416,3 +416,19 @@ def test_mailbox_of_the_allow_is_the_one_bound() -> None:
     decision = decide(facts(binding=Binding(NAMES, (bob,))), NOW)
     assert isinstance(decision, Allow)
     assert decision.mailbox is bob
+
+
+def test_where_no_crl_is_consulted_a_new_certificate_alone_readmits() -> None:
+    """An exempt CA has no CRL that could be newer than token-valid-from."""
+    exempt = status(this_update=None, next_update=None, accepted_at=None)
+    known = replace(
+        ALLOWED,
+        revocation=(exempt,),
+        token_valid_from=TokenValidFrom(NOW, 8),
+        session=Session(NOW + SECOND, 8),
+    )
+    refused = decide(known, NOW + HOUR)
+    assert reason_of(refused) is Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM
+    newer = replace(known.certificate, not_before=NOW + SECOND)
+    allowed = decide(replace(known, certificate=newer), NOW + HOUR)
+    assert allowed == Allow(ALICE, newer.not_after)
