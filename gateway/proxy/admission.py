@@ -22,11 +22,13 @@ class Admission:
     """
 
     __slots__ = (
+        "_address",
         "_forwarded",
         "_host",
         "_passed_head",
         "_passed_route",
         "_passed_verdict",
+        "_pool",
         "_server_name",
         "_services",
         "_verdicts",
@@ -44,18 +46,16 @@ class Admission:
         self._passed_verdict: Allow | None = None
         self._passed_route: Route | None = None
         self.route: Route | None = None
-        # The mail server is addressed by its own name; it needs none of the gateway's (no
-        # X-Forwarded-Host): ActiveSync answers hold no links to the server.
-        self._forwarded = (
-            f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
-            + b"Host: "
-            + services.pool.host_header
-            + b"\r\n"
-        )
+        self._address = address
+        self._pool = services.pool
+        self._forwarded = self._forwarded_fields()
 
     def judge(self, head: RequestHead) -> Deny | None:
         """A denial, or None and `route` is set; raises RequestError for what has no meaning."""
         services = self._services
+        if self._pool is not services.pool:  # the configuration is another one
+            self._pool, self._passed_head = services.pool, None
+            self._forwarded = self._forwarded_fields()
         if (head.content_length or 0) > services.body_limit:
             raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
         if head is self._passed_head:
@@ -107,6 +107,19 @@ class Admission:
             client_keeps=head.keep_alive,
             http_1_0=head.http_1_0,
             began=began,
+        )
+
+    def _forwarded_fields(self) -> bytes:
+        """For the mail server, which is addressed by its own name.
+
+        It needs none of the gateway's (no X-Forwarded-Host): ActiveSync answers hold no links to
+        the server.
+        """
+        return (
+            f"X-Forwarded-For: {self._address}\r\nX-Forwarded-Proto: https\r\n".encode()
+            + b"Host: "
+            + self._services.pool.host_header
+            + b"\r\n"
         )
 
     def _check_host(self, host: bytes | None) -> None:

@@ -11,9 +11,12 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def _unchanged(body: bytes) -> bytes:
-    kind = b"Content-Type: application/vnd.ms-sync.wbxml\r\n" if body else b""
-    head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n"
-    return head % (kind, len(body)) + body
+    return (
+        b"HTTP/1.1 200 OK\r\n"
+        b"Content-Type: application/vnd.ms-sync.wbxml\r\n"
+        b"Cache-Control: no-store\r\n"
+        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
+    )
 
 
 NOTHING_NEW: Final[Mapping[str, bytes]] = MappingProxyType(

@@ -7,6 +7,8 @@ import time
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.services import Services
 
+_DRAIN_LOOK_SECONDS = 0.25
+
 
 class Connections:
     """The living connections."""
@@ -36,15 +38,21 @@ class Connections:
 
     async def drain(self, seconds: float) -> None:
         """End the idle connections now, the others with their answer, and all of them in time."""
-        for connection in tuple(self._open):
-            connection.drain()
-        if self._open:
-            self._drained = asyncio.Event()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._drained.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._open:
+                    await self._drain_for_a_moment()
         for connection in tuple(self._open):
             connection.abort()
+
+    async def _drain_for_a_moment(self) -> None:
+        self._drained = asyncio.Event()
+        now = time.monotonic()
+        for connection in tuple(self._open):
+            connection.drain()
+            connection.check(now)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._drained.wait(), _DRAIN_LOOK_SECONDS)
 
     def _gone(self, connection: Downstream) -> None:
         self._open.discard(connection)

@@ -29,6 +29,9 @@ has gone, unless it had sent more than this ahead. Then the time limit of the an
 _KNOWN_HEADS = 4
 """Ping, Sync and FolderSync of one phone; each costs its connection about 2 KB."""
 
+_HELD_SECONDS = 5.0
+"""A Sync that was not answered for so long is held by the mail server."""
+
 _EXPECTATION_FAILED = 417
 _TOO_LARGE = 413
 
@@ -52,6 +55,7 @@ class Dialogue:
         "_in_request",
         "_last",
         "_parser",
+        "_pool",
         "_repeats",
         "_route",
         "_services",
@@ -67,19 +71,15 @@ class Dialogue:
         address: str,
         server_name: str | None,
     ) -> None:
-        limits = services.limits
         self._connection = connection
         self._services = services
         self._verdicts = verdicts
         self._admission = Admission(services, verdicts, address=address, server_name=server_name)
-        self._parser = RequestParser(
-            header_bytes=limits.header_bytes, header_count=limits.header_count
-        )
+        self._renew()
         self._events: deque[RequestEvent] = deque()
         self._exchange: Exchange | None = None
         self._head: RequestHead | None = None
         self._route: Route | None = None
-        self._repeats: RepeatedHeads[RequestHead] = RepeatedHeads(_KNOWN_HEADS)
         self._began = 0.0
         self._body_bytes = 0
         self._in_request = False  # the head has been taken, the end not yet
@@ -89,6 +89,15 @@ class Dialogue:
         self._client_full = False
         self._ended = False
         self._last = False
+
+    def _renew(self) -> None:
+        """Go by the configuration of now: at the beginning, and when it is another one."""
+        services, limits = self._services, self._services.limits
+        self._pool = services.pool
+        self._parser = RequestParser(
+            header_bytes=limits.header_bytes, header_count=limits.header_count
+        )
+        self._repeats: RepeatedHeads[RequestHead] = RepeatedHeads(_KNOWN_HEADS)
 
     @property
     def waits_for_answer(self) -> bool:
@@ -111,6 +120,8 @@ class Dialogue:
             return
         self._began = time.perf_counter()
         if self._exchange is None and not (self._events or self._in_request or self.in_head):
+            if self._pool is not self._services.pool:
+                self._renew()
             repeated = self._repeats.find(data)
             if repeated is not None and not self._client_full:
                 self._repeat(*repeated)
@@ -143,24 +154,37 @@ class Dialogue:
             exchange.abort()
 
     def drain(self) -> None:
-        """End after the answer that is owed, or now if none is.
+        """End after the answer that is owed, or now if none is; may be called again and again.
 
         A Ping or Sync that the mail server holds is answered here: it may wait for an hour, and
-        the device asks again at once.
+        the device asks again at once. A device that has not asked anything yet is about to.
         """
         self._last = True
-        exchange, route = self._exchange, self._route
-        if exchange is None:
-            if not (self._events or self._in_request or self.in_head):
-                self._end()
-        elif self.waits_for_answer and not exchange.answer_begun and route is not None:
-            unchanged = NOTHING_NEW.get(route.command)
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.end_connection()
+            unchanged = self._unchanged(exchange)
             if unchanged is not None:
                 self._take_exchange()
                 exchange.abort()
                 self._count(HTTPStatus.OK)
                 self._connection.send(unchanged)
                 self._end()
+        elif self._head is not None and not (self._events or self._in_request or self.in_head):
+            self._end()
+
+    def _unchanged(self, exchange: Exchange) -> bytes | None:
+        """The answer to a request that the mail server holds; None if it does not hold it.
+
+        What a Sync says that it waits is in its body; one that waits long is held, and a short one
+        may have changes to report, which an empty answer would hide.
+        """
+        route = self._route
+        if route is None or not exchange.request_ended or exchange.answer_begun:
+            return None
+        if route.command == "Sync" and time.perf_counter() - self._began < _HELD_SECONDS:
+            return None
+        return NOTHING_NEW.get(route.command)
 
     def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the device reads too slowly; no further request is begun while it does."""
@@ -288,6 +312,7 @@ class Dialogue:
     def _pass_on(self, head: RequestHead) -> None:
         services = self._services
         outgoing = self._admission.outgoing(head, self._began)
+        outgoing.client_keeps = outgoing.client_keeps and not self._last
         self._exchange = Exchange(self, services.pool, services.body_mode, outgoing)
         if self._route is not None and self._route.held:
             services.observer.counters.held_requests += 1

@@ -31,6 +31,15 @@ class _Phase(Enum):
     LINGER = "linger"
 
 
+_DRAIN_SECONDS = {
+    _Phase.HANDSHAKE: 3.0,
+    _Phase.IDLE: 3.0,
+    _Phase.HEAD: 3.0,
+    _Phase.LINGER: 1.0,
+}
+"""How long a device may take for these when the worker is about to end."""
+
+
 class Downstream(asyncio.Protocol):
     """One TCP connection of a device."""
 
@@ -164,11 +173,17 @@ class Downstream(asyncio.Protocol):
         self._linger()
 
     def drain(self) -> None:
-        """End the connection as soon as no answer is owed on it."""
-        if self._dialogue is None:
-            self.abort()
-        else:
+        """End the connection as soon as no answer is owed on it; to be called until it has ended.
+
+        What has just been accepted is still served: a device that comes again after another
+        connection of its was closed must not be turned away once more.
+        """
+        if self._dialogue is not None:
             self._dialogue.drain()
+        seconds = _DRAIN_SECONDS.get(self._phase)
+        sent = self._transport is None or not self._transport.get_write_buffer_size()
+        if seconds is not None and sent:
+            self.deadline = min(self.deadline, time.monotonic() + seconds)
 
     def abort(self) -> None:
         """Cut the connection."""

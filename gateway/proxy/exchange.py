@@ -142,6 +142,10 @@ class Exchange:
             self._connection.close()
             self._connection = None
 
+    def end_connection(self) -> None:
+        """The answer, unless it has begun, says that the device's connection ends with it."""
+        self._client_keeps = False
+
     def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the device reads more slowly than the mail server answers."""
         if self._connection is None:

@@ -1,0 +1,66 @@
+"""New requests on an old connection go by the new configuration."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.core.headers import RequestHeaderFilter
+from gateway.credentials.upstream_user import credentials, identity_headers
+from gateway.proxy.routes import Routes
+from gateway.proxy.upstream import UpstreamPool
+from gateway.tasks import Tasks
+from tests.helpers import Pki
+from tests.proxy.bed import Bed, MailServer, bed, post
+
+
+@pytest.fixture
+async def plane(pki: Pki) -> AsyncIterator[Bed]:
+    """A data plane of this test alone."""
+    async with bed(pki) as made:
+        yield made
+
+
+async def _go_over(plane: Bed, mail: MailServer, header: str) -> UpstreamPool:
+    """As a worker does: another mail server, which knows users by another header."""
+    url = f"http://127.0.0.1:{mail.port}"
+    upstream = plane.upstream.model_copy(update={"url": url, "header": header, "path": "/eas"})
+    services = plane.services
+    services.pool = pool = UpstreamPool(upstream, Tasks())
+    await pool.resolve()
+    services.routes = Routes(upstream)
+    services.request_filter = RequestHeaderFilter(identity_headers(upstream))
+    services.credentials = credentials(upstream)
+    plane.changed()
+    return pool
+
+
+async def test_the_same_head_goes_to_another_server_under_another_name(plane: Bed) -> None:
+    """Nothing that was remembered of it is used: a device cannot pass for another user so."""
+    forged = post(headers="X-Other-User: bob@example.test\r\n")
+    other = MailServer()
+    await other.start()
+    phone = await plane.phone()
+    for _ in range(3):
+        await phone.ask(forged)
+    pool = await _go_over(plane, other, "X-Other-User")
+    for _ in range(3):
+        assert (await phone.ask(forged)).status == 200
+    assert len(plane.mail.requests) == len(other.requests) == 3
+    for request in other.requests:
+        assert request.line.startswith("POST /eas?")
+        assert request.get("x-other-user") == ["alice@example.test"]
+        assert request.get("x-remote-user") == []
+        assert request.get("host") == [f"127.0.0.1:{other.port}"]
+    pool.close()
+    await other.stop()
+
+
+async def test_the_limits_of_a_head_are_those_of_now(plane: Bed) -> None:
+    """A request that fitted before is answered 431."""
+    phone = await plane.phone()
+    large = post(headers=f"X-Long: {'x' * 4000}\r\n")
+    assert (await phone.ask(large)).status == 200
+    plane.services.limits = plane.limits.model_copy(update={"header_bytes": 2048})
+    pool = await _go_over(plane, plane.mail, "X-Remote-User")
+    assert (await phone.ask(large)).status == 431
+    pool.close()
