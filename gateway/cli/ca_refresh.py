@@ -63,14 +63,14 @@ def refresh(
 def fetch_now(config: Config, authorities: Sequence[Authority]) -> None:
     """Fetch the CRLs of CAs that were changed, and say on standard error which did not come.
 
-    Without its CRL a CA's certificates are refused, so it is fetched at once if it can be.
+    Without a CRL a CA's certificates are refused, so that it is fetched at once if it can be.
     """
     wanted = [one for one in _one_each(authorities) if not one.exempt or one.has_crl]
     for result in _refresh_all(config, wanted):
         if not result.ok:
             click.echo(
-                f"{result.authority_id}: its CRL did not come, and without one its certificates "
-                f"are refused: {result.detail}",
+                f"{result.authority_id}: not every CRL came, and certificates that no CRL answers "
+                f"for are refused: {result.detail}",
                 err=True,
             )
 

@@ -1,5 +1,6 @@
 """What is said of an authority's CRLs: how a refresh went, and what is in force."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -7,10 +8,12 @@ from typing import Final
 from gateway.config import Revocation
 from gateway.core.authority import Authority
 from gateway.core.crl import AcceptedCrl, CrlKind
+from gateway.core.crl_scope import COMPLETE
 from gateway.revocation.state import SourceState, States
 
 _NEAR: Final = 0.8
 """Of a limit: there is time to raise it before the CRL is refused for its size."""
+_OWN: Final = frozenset(kind.value for kind in CrlKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,31 @@ class AuthorityReport:
 
     @property
     def refused_from(self) -> datetime | None:
-        """When refusals begin unless a newer CRL comes; None if they have begun or never do."""
-        required = [one for one in self.sources if one.required]
-        ends = [one.accepted.facts.next_update for one in required if one.accepted]
-        if self.exempt or not ends or len(ends) < len(required):
+        """When refusals begin unless a newer CRL comes; None if they have begun or never do.
+
+        While one CRL answers for all certificates, no other one need be there. Where each answers
+        for some, the first that is missing has refusals begin.
+        """
+        if self.exempt:
             return None
-        return min(ends)
+        own = tuple(one for one in self.sources if one.name in _OWN)
+        others = tuple((one,) for one in self.sources if one.name not in _OWN)
+        whole = [_end(group) for group in (own, *others) if _is_complete(group)]
+        ends = [end for end in whole if end is not None]
+        return max(ends) if ends else _end(self.sources)
+
+
+def _is_complete(group: Sequence[SourceReport]) -> bool:
+    return bool(group) and all(
+        one.accepted is None or one.accepted.facts.scope == COMPLETE for one in group
+    )
+
+
+def _end(group: Sequence[SourceReport]) -> datetime | None:
+    """When the first of the required CRLs expires; None if one is missing."""
+    required = [one for one in group if one.required]
+    ends = [one.accepted.facts.next_update for one in required if one.accepted]
+    return min(ends) if ends and len(ends) == len(required) else None
 
 
 def result_of(authority: Authority, states: States, settings: Revocation) -> RefreshResult:

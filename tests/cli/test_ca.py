@@ -53,7 +53,7 @@ class TestAdd:
         arguments = ("--type", "root", "--cert", str(pki.root_pem), "--crl", NOWHERE)
         out, err = commands.run("ca", "add", *arguments)
         assert out == pki.root.key_identifier.hex() + "\n"
-        assert "without one its certificates are refused" in err
+        assert "certificates that no CRL answers for are refused" in err
         assert NOWHERE in err
 
     def test_reads_der_and_every_option(self, commands: Commands, pki: Pki, tmp_path: Path) -> None:

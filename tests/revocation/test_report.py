@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.config import Revocation
 from gateway.core.crl import AcceptedCrl, CrlFacts, CrlKind
+from gateway.core.crl_scope import COMPLETE, CrlContents, CrlScope
 from gateway.revocation.fetch import Validators
 from gateway.revocation.report import AuthorityReport, SourceReport, near_limits
 from gateway.revocation.state import SourceState
@@ -12,16 +13,16 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTINGS = Revocation(download_limit_bytes=10_000, download_timeout_seconds=10)
 
 
-def accepted(hours: float, size: int = 100) -> AcceptedCrl:
+def accepted(hours: float, size: int = 100, scope: CrlScope = COMPLETE) -> AcceptedCrl:
     """A CRL that is in force for that long."""
     end = NOW + timedelta(hours=hours)
-    return AcceptedCrl(CrlFacts("ab", 1, None, NOW, end, None, b"", size), NOW)
+    return AcceptedCrl(CrlFacts("ab", 1, None, NOW, end, None, b"", size, scope), NOW)
 
 
-def source(crl: AcceptedCrl | None, *, required: bool = True) -> SourceReport:
+def source(crl: AcceptedCrl | None, *, required: bool = True, name: str = "base") -> SourceReport:
     """The report of one source with that CRL in force."""
     return SourceReport(
-        name="base",
+        name=name,
         kind=CrlKind.BASE,
         url="http://x/",
         required=required,
@@ -55,6 +56,25 @@ def test_refusals_begin_with_the_first_required_crl_that_expires() -> None:
     assert AuthorityReport("ab", (source(accepted(5)), source(None))).refused_from is None
     assert AuthorityReport("ab", both, exempt=True).refused_from is None
     assert AuthorityReport("ab", ()).refused_from is None
+
+
+def test_refusals_wait_for_the_last_crl_that_answers_for_all() -> None:
+    """A further source may stand in for the record's own CRL, and need not be there beside it."""
+    for own, more, hours in ((5, 2, 5), (2, 5, 5), (None, 5, 5), (5, None, 5)):
+        sources = (
+            source(accepted(own) if own else None),
+            source(accepted(more) if more else None, name="source-1"),
+        )
+        assert AuthorityReport("ab", sources).refused_from == NOW + timedelta(hours=hours)
+
+
+def test_refusals_begin_with_the_first_part_of_a_split_crl_that_is_missing() -> None:
+    """Each part answers for some of the certificates alone."""
+    part = CrlScope(contents=CrlContents.USERS)
+    both = (source(accepted(5, scope=part)), source(accepted(2, scope=part), name="source-1"))
+    assert AuthorityReport("ab", both).refused_from == NOW + timedelta(hours=2)
+    lost = (source(accepted(5, scope=part)), source(None, name="source-1"))
+    assert AuthorityReport("ab", lost).refused_from is None
 
 
 def test_a_download_is_near_a_limit_from_four_fifths_on() -> None:
