@@ -90,6 +90,27 @@ class State(Section):
         return self.directory / "crl"
 
 
+class StoreLocation(Section):
+    """`[store]`: where CAs, mailboxes, revocations and audit records are."""
+
+    url: str = "sqlite"
+    password_file: FilePath | None = None
+    poll_seconds: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] = 1
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value != "sqlite" and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError('write "sqlite", or postgresql://USER@HOST/DATABASE')
+        return value
+
+    @model_validator(mode="after")
+    def _password_has_a_use(self) -> Self:
+        if self.password_file is not None and self.url == "sqlite":
+            raise ValueError("password_file belongs to a postgresql:// url")
+        return self
+
+
 class Identity(Section):
     """`[identity]`: which certificate fields name the mailbox, in order."""
 
@@ -207,6 +228,7 @@ class Config(Section):
     listen: Listen = Listen()
     tls: Tls = Tls()
     state: State = State()
+    store: StoreLocation = StoreLocation()
     identity: Identity = Identity()
     revocation: Revocation = Revocation()
     limits: Limits = Limits()

@@ -10,8 +10,7 @@ from gateway.core.authority import Authority
 from gateway.errors import StateError
 from gateway.revocation.engine import RevocationEngine
 from gateway.revocation.report import SourceReport
-from gateway.store.sqlite import FILE_NAME
-from gateway.store.store import Store, open_store
+from gateway.store.store import Store, open_store, store_exists
 from gateway.tls.context import root_count
 
 _MOST_SKEW: Final = timedelta(seconds=1)
@@ -25,22 +24,26 @@ def check_store(config: Config, now: datetime) -> Findings:
     `now` is this machine's time, UTC.
     """
     directory = config.state.directory
-    if not (directory / FILE_NAME).exists():
-        detail = f"{directory} has no store yet; `eas-gateway ca add` makes one"
-        return [fail("state.directory", detail)]
+    subject = "state.directory" if config.store.url == "sqlite" else "store.url"
     try:
-        with open_store(directory) as store:
+        if not store_exists(directory, config.store):
+            place = directory if config.store.url == "sqlite" else "the database"
+            detail = f"{place} has no store yet; `eas-gateway ca add` makes one"
+            return [fail(subject, detail)]
+        with open_store(directory, config.store) as store:
             store.require_integrity()
             authorities = store.authorities.list()
-            findings = [ok("state.directory", f"the store in {directory} is whole")]
-            findings += [_clock(store, now), _mailboxes(store), _roots(authorities)]
+            findings = [ok(subject, f"the store {store.database.name} is whole")]
+            findings.append(clock(store.clock_difference()))
+            findings += [_mailboxes(store), _roots(authorities)]
     except StateError as error:
-        return [fail("state.directory", str(error))]
+        return [fail(subject, str(error))]
     return [*findings, *_crls(config, authorities, now)]
 
 
-def _clock(store: Store, now: datetime) -> Finding:
-    skew = abs(store.database.now() - now)
+def clock(difference: timedelta) -> Finding:
+    """Whether the store's clock, ahead of this machine's by `difference`, is near enough."""
+    skew = abs(difference)
     if skew > _MOST_SKEW:
         seconds = skew.total_seconds()
         detail = f"this machine and the store are {seconds:.1f} s apart; let both follow NTP"
@@ -64,23 +67,39 @@ def _roots(authorities: Sequence[Authority]) -> Finding:
     return ok("authorities", f"{roots} root and {len(authorities) - roots} intermediate CAs")
 
 
-def _crls(config: Config, authorities: Iterable[Authority], now: datetime) -> Iterable[Finding]:
+def _crls(config: Config, authorities: Sequence[Authority], now: datetime) -> Iterable[Finding]:
     directory = config.state.crl_directory
     # An engine makes its folder: one that is root's would be closed to a gateway of less rank.
     engine = RevocationEngine(directory, config.revocation) if directory.exists() else None
     for authority in authorities:
-        subject = f"authority.{authority.id}"
         if authority.not_after < now:
             ended = authority.not_after.isoformat()
-            yield fail(subject, f"{authority.trusted_issuer} expired at {ended}")
-        if authority.crl_distribution_point is None:
-            detail = f"{authority.trusted_issuer} has no CRL URL, so all it issued is refused"
-            yield warn(subject, f"{detail}; `eas-gateway ca set {authority.id} --crl URL`")
-        elif engine is None:
-            yield fail(f"{subject}.base", _NEVER)
-        else:
-            for source in engine.report(authority).sources:
-                yield _crl(f"{subject}.{source.kind.value}", source, now)
+            yield fail(
+                f"authority.{authority.id}", f"{authority.trusted_issuer} expired at {ended}"
+            )
+    for authority in {one.id: one for one in authorities}.values():
+        yield from _crls_of(config, authority, engine, now)
+
+
+def _crls_of(
+    config: Config, authority: Authority, engine: RevocationEngine | None, now: datetime
+) -> Iterable[Finding]:
+    """The CRLs of one CA, whose certificates share them."""
+    subject, name = f"authority.{authority.id}", authority.trusted_issuer
+    if authority.exempt:
+        yield warn(subject, f"{name} is exempt: its revoked certificates are let in")
+    elif not authority.has_crl and not config.revocation.require_crl_validation:
+        key = "revocation.require_crl_validation is false"
+        yield warn(subject, f"{name} has no CRL and {key}: its revoked certificates are let in")
+    elif not authority.has_crl:
+        detail = f"{name} has no CRL URL, so all it issued is refused"
+        yield warn(subject, f"{detail}; `eas-gateway ca set {authority.id} --crl URL`")
+    elif engine is None:
+        yield fail(f"{subject}.base", _NEVER)
+    else:
+        for source in engine.report(authority).sources:
+            yield _crl(f"{subject}.{source.name}", source, now)
+            yield from (warn(f"{subject}.{source.name}", text) for text in source.warnings)
 
 
 def _crl(subject: str, source: SourceReport, now: datetime) -> Finding:

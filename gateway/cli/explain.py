@@ -24,8 +24,7 @@ from gateway.errors import CertificateError, GatewayError, StateError
 from gateway.proxy.judge import Judge, Rules
 from gateway.revocation.view import RevocationView
 from gateway.store.snapshot import Snapshot
-from gateway.store.sqlite import FILE_NAME
-from gateway.store.store import open_store
+from gateway.store.store import open_store, store_exists
 
 
 class Moment(click.ParamType[datetime]):
@@ -115,7 +114,7 @@ def explain(config: Config, question: Question) -> Explanation:
     if question.chain_path is not None:
         sent += read_certificates(question.chain_path)
     issuer, subject = _names(leaf, question.path)
-    snapshot = _snapshot(config.state.directory)
+    snapshot = _snapshot(config)
     rules = Rules(config.identity.username_bindings, config.revocation.reauthentication)
     revocation = RevocationView.load(
         config.state.crl_directory,
@@ -157,11 +156,13 @@ def _names(leaf: x509.Certificate, path: Path) -> tuple[str, str]:
         raise CertificateError(f"{path}: issuer or subject cannot be read: {error}") from error
 
 
-def _snapshot(directory: Path) -> Snapshot:
-    if not (directory / FILE_NAME).exists():
+def _snapshot(config: Config) -> Snapshot:
+    directory = config.state.directory
+    if not store_exists(directory, config.store):
+        place = directory if config.store.url == "sqlite" else "the database of store.url"
         raise StateError(
-            f"there is no store in {directory}: name the gateway's configuration with -c, or "
+            f"there is no store in {place}: name the gateway's configuration with -c, or "
             "begin one with `ca add`"
         )
-    with open_store(directory) as store:
+    with open_store(directory, config.store) as store:
         return store.snapshot()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def open_state(config_path: Path | None) -> Iterator[tuple[Config, Store]]:
     """The configuration and its store, closed at the end; raises ConfigError or StateError."""
     config = load(config_path)
-    with open_store(config.state.directory) as store:
+    with open_store(config.state.directory, config.store) as store:
         yield config, store
 
 

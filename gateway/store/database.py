@@ -1,26 +1,32 @@
 """Transactions on the store: consistent reads, and writes that are whole or not at all."""
 
-import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import StateError
-from gateway.store import schema, sqlite
+from gateway.store import schema
+from gateway.store.backend import WRITE, Backend, CommitWatch
 from gateway.store.schema import ChangeKind
 
 
 class Database:
     """The database behind the store; may be used from several threads, not across a fork."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._engine = engine
-        self._writing_engine = engine.execution_options(**{sqlite.WRITE: True})
-        self.path = path
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._engine = backend.engine
+        self._writing_engine = backend.engine.execution_options(**{WRITE: True})
+        self._open = threading.local()
+
+    @property
+    def name(self) -> str:
+        """How errors call the store."""
+        return self.backend.name
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -28,7 +34,7 @@ class Database:
 
         Raises StateError if the store cannot be read.
         """
-        with self.errors("read"), self._engine.begin() as connection:
+        with self.errors("read"), self._engine.begin() as connection, self._being_open(connection):
             yield connection
 
     @contextmanager
@@ -37,12 +43,21 @@ class Database:
 
         Raises StateError if the store cannot be written.
         """
-        with self.errors("written"), self._writing_engine.begin() as connection:
+        with (
+            self.errors("written"),
+            self._writing_engine.begin() as connection,
+            self._being_open(connection),
+        ):
             yield connection
 
     def now(self) -> datetime:
-        """The store's clock, UTC; an embedded store has that of its machine."""
-        return datetime.now(UTC)
+        """The store's clock, UTC; an embedded store has that of its machine; raises StateError."""
+        with self.errors("read"):
+            return self.backend.now(getattr(self._open, "connection", None))
+
+    def watch(self) -> CommitWatch:
+        """A new watch on the commits of everybody."""
+        return self.backend.watch()
 
     def forget_connections(self) -> None:
         """Connections are made anew from here on."""
@@ -50,19 +65,44 @@ class Database:
 
     @contextmanager
     def errors(self, verb: str) -> Iterator[None]:
-        """Errors of the database become StateError with the file's name."""
+        """Errors of the database become StateError with the store's name."""
+        failures: tuple[type[Exception], ...] = (
+            SQLAlchemyError,
+            OSError,
+            *self.backend.failures,
+        )
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except failures as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            raise StateError(f"the store {self.path} cannot be {verb}: {cause}") from error
+            text = " ".join(str(cause).split())
+            raise StateError(f"the store {self.name} cannot be {verb}: {text}") from error
+
+    @contextmanager
+    def _being_open(self, connection: Connection) -> Iterator[None]:
+        """The clock is asked over the thread's transaction, which needs no further connection."""
+        before = getattr(self._open, "connection", None)
+        self._open.connection = connection
+        try:
+            yield
+        finally:
+            self._open.connection = before
 
 
 def record_change(connection: Connection, kind: ChangeKind, key: str, at: datetime) -> int:
     """Append to the change log within the write it describes; returns the change's id."""
-    row = {"kind": kind.value, "key": key, "at": at}
-    statement = insert(schema.changes).values(row).returning(schema.changes.c.id)
-    return int(connection.execute(statement).scalar_one())
+    return record_changes(connection, kind, [key], at)[0]
+
+
+def record_changes(
+    connection: Connection, kind: ChangeKind, keys: Sequence[str], at: datetime
+) -> Sequence[int]:
+    """Append one change for each of `keys`; returns their ids in that order."""
+    if not keys:
+        return []
+    statement = insert(schema.changes).returning(schema.changes.c.id, sort_by_parameter_order=True)
+    rows = [{"kind": kind.value, "key": key, "at": at} for key in keys]
+    return connection.execute(statement, rows).scalars().all()
 
 
 def latest_change(connection: Connection) -> int:

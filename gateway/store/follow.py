@@ -1,11 +1,12 @@
 """A running process follows the changes that others write to the store."""
 
+from collections.abc import Hashable
+
 from sqlalchemy import select
 
 from gateway.store.database import latest_change
 from gateway.store.schema import ChangeKind, changes
 from gateway.store.snapshot import Snapshot
-from gateway.store.sqlite import CommitWatch
 from gateway.store.store import Store
 
 # Reading more rows than this one by one takes as long as reading all of them.
@@ -17,8 +18,8 @@ class Follower:
 
     def __init__(self, store: Store) -> None:
         self._database = store.database
-        self._watch = CommitWatch(store.database.path)
-        self._seen: tuple[tuple[int, int], int] | None = None
+        self._watch = store.database.watch()
+        self._seen: tuple[Hashable, Hashable] | None = None
         self._snapshot: Snapshot | None = None
 
     def poll(self) -> Snapshot | None:
@@ -32,7 +33,7 @@ class Follower:
         if seen == self._seen:
             return None
         if self._seen is not None and seen[0] != self._seen[0]:
-            # Another file took the place of the store: what was read before says nothing now.
+            # Another database took the place of the store: what was read before says nothing now.
             self._database.forget_connections()
             self._snapshot = None
         snapshot = self._load()
@@ -58,7 +59,8 @@ class Follower:
                 .where(changes.c.id > old.change_id)
                 .limit(_SINGLE_CHANGES + 1)
             ).all()
-            if len(rows) > _SINGLE_CHANGES or change_id < old.change_id:
-                return Snapshot.load(connection)
             named = {(ChangeKind(kind), key) for kind, key in rows}
+            is_other = change_id < old.change_id or (ChangeKind.STORE, "") in named
+            if len(rows) > _SINGLE_CHANGES or is_other:
+                return Snapshot.load(connection)
             return old.advance(connection, named, change_id)

@@ -10,7 +10,7 @@ from gateway.core.address import address_problem, name_problem
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
 from gateway.errors import StateError
-from gateway.store.database import Database
+from gateway.store.database import Database, record_changes
 from gateway.store.mailbox_rows import (
     address_rows,
     folded_addresses,
@@ -18,7 +18,7 @@ from gateway.store.mailbox_rows import (
     load_mailboxes,
     mailbox_row,
 )
-from gateway.store.schema import ChangeKind, addresses, changes, mailboxes
+from gateway.store.schema import ChangeKind, addresses, mailboxes
 
 ALL_FIELDS = frozenset(
     {"primary_address", "proxy_addresses", "sam_account_name", "netbios_domain", "enabled"}
@@ -55,6 +55,7 @@ class Mailboxes:
 
     def add(self, mailbox: Mailbox) -> None:
         """The mailbox is stored; raises StateError if its UPN or an address is taken."""
+        _raise(list(_problems(mailbox)))  # before any statement: PostgreSQL takes no NUL
         with self._database.writing() as connection:
             if load_mailbox(connection, mailbox.key) is not None:
                 raise StateError(f"there is a mailbox {mailbox.upn} already; `user set` changes it")
@@ -127,12 +128,10 @@ class Mailboxes:
     ) -> None:
         if not new:
             return
-        problems = [problem for mailbox in new for problem in _problems(mailbox)]
-        problems += _shared_addresses(connection, new)
-        if problems:
-            more = len(problems) - _SHOWN_PROBLEMS
-            last = [f"and {more} more"] if more > 0 else []
-            raise StateError("\n".join(problems[:_SHOWN_PROBLEMS] + last))
+        _raise(
+            [problem for mailbox in new for problem in _problems(mailbox)]
+            + list(_shared_addresses(connection, new))
+        )
         if replaced:
             _delete(connection, replaced)
         connection.execute(insert(mailboxes), [mailbox_row(mailbox) for mailbox in new])
@@ -147,9 +146,7 @@ class Mailboxes:
             self._log(connection, keys)
 
     def _log(self, connection: Connection, keys: Sequence[str]) -> None:
-        now = self._database.now()
-        rows = [{"kind": ChangeKind.MAILBOX.value, "key": key, "at": now} for key in keys]
-        connection.execute(insert(changes), rows)
+        record_changes(connection, ChangeKind.MAILBOX, keys, self._database.now())
 
 
 def _require(connection: Connection, upn: str) -> Mailbox:
@@ -176,6 +173,13 @@ def _merge(old: Mailbox | None, new: Mailbox, fields: Collection[str]) -> Mailbo
         return new
     kept = {name: getattr(old, name) for name in ALL_FIELDS - set(fields)}
     return replace(new, **kept)
+
+
+def _raise(problems: Sequence[str]) -> None:
+    if problems:
+        more = len(problems) - _SHOWN_PROBLEMS
+        last = [f"and {more} more"] if more > 0 else []
+        raise StateError("\n".join([*problems[:_SHOWN_PROBLEMS], *last]))
 
 
 def _problems(mailbox: Mailbox) -> Iterable[str]:

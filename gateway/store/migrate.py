@@ -22,7 +22,7 @@ def bring_up_to_date(database: Database) -> None:
     with database.writing() as connection:
         version = _version(connection)  # another process may have migrated it meanwhile
         if version != SCHEMA_VERSION:
-            _upgrade(connection, version, database.path)
+            _upgrade(connection, version, database.name)
 
 
 def _version(connection: Connection) -> str | None:
@@ -31,7 +31,7 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection, version: str | None, path: Path) -> None:
+def _upgrade(connection: Connection, version: str | None, name: str) -> None:
     # Alembic costs every command a good part of a second, and almost none needs it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -44,7 +44,7 @@ def _upgrade(connection: Connection, version: str | None, path: Path) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if version is not None and version not in known:
         raise StateError(
-            f"the store {path} has schema {version}, which is newer than this program's "
+            f"the store {name} has schema {version}, which is newer than this program's "
             f"{SCHEMA_VERSION}; use the program that wrote it"
         )
     command.upgrade(config, SCHEMA_VERSION)

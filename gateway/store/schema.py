@@ -51,6 +51,7 @@ class ChangeKind(StrEnum):
     MAILBOX = "mailbox"
     TOKEN_VALID_FROM = "token_valid_from"  # noqa: S105 (the field's name for a time, no secret)
     CERTIFICATE = "certificate"
+    STORE = "store"  # all of it, as after a restore; its key is empty
 
 
 metadata = MetaData()

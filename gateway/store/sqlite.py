@@ -3,12 +3,14 @@
 import os
 import sqlite3
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, QueuePool, create_engine, event
+
+from gateway.store.backend import WRITE
 
 FILE_NAME = "store.db"
-WRITE = "write"  # execution option of a connection whose transactions may write
 
 _BUSY_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
@@ -21,20 +23,41 @@ _PRAGMAS = (
 )
 
 
-def create_file(path: Path) -> None:
-    """The file exists, readable by its owner alone, in a directory that is likewise if it is new.
+class SqliteBackend:
+    """The database in a file; see `gateway.store.backend.Backend`."""
 
-    Raises OSError.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    failures: tuple[type[Exception], ...] = (sqlite3.Error,)
 
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool)
+        self._path = path
+        event.listen(self.engine, "begin", _begin)
 
-def create_engine_for(path: Path) -> Engine:
-    """An engine for the database in an existing file; connections are made when first needed."""
-    engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool)
-    event.listen(engine, "begin", _begin)
-    return engine
+    def create(self) -> None:
+        """The file is there for its owner alone, in a directory that is likewise if it is new."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self._path.exists()
+
+    def now(self, _connection: Connection | None) -> datetime:
+        """The clock of this machine."""
+        return datetime.now(UTC)
+
+    def damage(self, connection: Connection) -> str | None:
+        """What is wrong with the file itself, in SQLite's words; None if nothing is."""
+        lines = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+        return None if lines == ["ok"] else "; ".join(lines)
+
+    def watch(self) -> "FileWatch":
+        """A new watch on the file."""
+        return FileWatch(self._path)
+
+    def rows_replaced(self, _connection: Connection) -> None:
+        """AUTOINCREMENT continues after the highest number there ever was."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -70,14 +93,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def damage(connection: Connection) -> str | None:
-    """What is wrong with the file itself, in SQLite's words; None if nothing is."""
-    lines = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
-    return None if lines == ["ok"] else "; ".join(lines)
-
-
-class CommitWatch:
-    """Tells cheaply whether anybody has committed since the last look."""
+class FileWatch:
+    """Tells cheaply whether anybody has committed to the file since the last look."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

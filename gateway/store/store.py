@@ -1,14 +1,17 @@
-"""The store as one thing: opened in a directory, closed when done."""
+"""The store as one thing: opened where the configuration says, closed when done."""
 
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gateway.config import StoreLocation
 from gateway.errors import StateError
 from gateway.store import sqlite
 from gateway.store.audit import Audit
 from gateway.store.authorities import Authorities
+from gateway.store.backend import Backend
 from gateway.store.certificates import Certificates
 from gateway.store.database import Database, latest_change
 from gateway.store.mailboxes import Mailboxes
@@ -44,9 +47,20 @@ class Store:
     def require_integrity(self) -> None:
         """Raises StateError if the database is damaged."""
         with self.database.reading() as connection:
-            damage = sqlite.damage(connection)
+            damage = self.database.backend.damage(connection)
         if damage is not None:
-            raise StateError(f"the store {self.database.path} is damaged: {damage}")
+            raise StateError(f"the store {self.database.name} is damaged: {damage}")
+
+    def clock_difference(self) -> timedelta:
+        """How far the store's clock is ahead of this machine's; negative if it is behind.
+
+        Exact to half of what the question took. Raises StateError.
+        """
+        with self.database.reading():  # so that no connection has to be made meanwhile
+            before = datetime.now(UTC)
+            there = self.database.now()
+            after = datetime.now(UTC)
+        return there - (before + (after - before) / 2)
 
     def close(self) -> None:
         """No connection to the database is left."""
@@ -65,19 +79,38 @@ class Store:
         self.close()
 
 
-def open_store(directory: Path) -> Store:
-    """The store in `directory`, made there (for its owner alone) if there is none.
+def open_store(directory: Path, location: StoreLocation | None = None) -> Store:
+    """The store at `location`, which is made there (for its owner alone) if there is none.
 
+    `directory` is that of the state, in which an embedded store is; without `location` it is one.
     An older schema is migrated. Raises StateError if it cannot be opened or a newer program
     wrote it.
     """
-    path = directory / sqlite.FILE_NAME
-    database = Database(sqlite.create_engine_for(path), path)
+    database = Database(_backend(directory, location))
     with database.errors("opened"):
-        sqlite.create_file(path)
+        database.backend.create()
     try:
         bring_up_to_date(database)
     except StateError:
         database.forget_connections()
         raise
     return Store(database)
+
+
+def store_exists(directory: Path, location: StoreLocation | None = None) -> bool:
+    """Whether `open_store` would find a store and make none; raises StateError if unreachable."""
+    database = Database(_backend(directory, location))
+    try:
+        with database.errors("read"):
+            return database.backend.exists()
+    finally:
+        database.forget_connections()
+
+
+def _backend(directory: Path, location: StoreLocation | None) -> Backend:
+    if location is None or location.url == "sqlite":
+        return sqlite.SqliteBackend(directory / sqlite.FILE_NAME)
+    # An embedded store need not wait for another database's driver.
+    from gateway.store.postgresql import PostgresqlBackend  # noqa: PLC0415
+
+    return PostgresqlBackend.at(location)

@@ -1,16 +1,17 @@
 """Token-valid-from of mailboxes, by Entra's rule: a coming time is asked for, now is stored."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Delete, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from gateway.core.decision import TokenValidFrom
 from gateway.core.names import fold
 from gateway.errors import StateError
-from gateway.store.database import Database, record_change
-from gateway.store.mailbox_rows import load_mailbox
-from gateway.store.schema import ChangeKind, token_valid_from
+from gateway.store.database import Database, record_change, record_changes
+from gateway.store.schema import ChangeKind, mailboxes, token_valid_from
+
+_FEW = 500  # values that one statement holds
 
 
 class ValidFrom:
@@ -21,8 +22,23 @@ class ValidFrom:
 
     def revoke(self, upn: str) -> TokenValidFrom:
         """The store's present time is stored; raises StateError if there is no such mailbox."""
+        return self.revoke_all([upn])[fold(upn)]
+
+    def revoke_all(self, upns: Iterable[str]) -> Mapping[str, TokenValidFrom]:
+        """The store's present time is stored for each mailbox, or for none; by mailbox key.
+
+        Raises StateError with a line for each UPN that no mailbox has.
+        """
+        named: dict[str, str] = {}
+        for upn in upns:
+            named.setdefault(fold(upn), upn)
+        keys = list(named)
         with self._database.writing() as connection:
-            return self._store_now(connection, upn)
+            known = _known_keys(connection, keys)
+            unknown = [_unknown(named[key]) for key in keys if key not in known]
+            if unknown:
+                raise StateError("\n".join(unknown))
+            return self._store_now(connection, keys)
 
     def set(self, upn: str, given: datetime) -> TokenValidFrom:
         """The store's present time is stored, not `given`, which only has to lie in the future.
@@ -36,7 +52,8 @@ class ValidFrom:
                     f"{given.isoformat()} is not in the future (it is {now.isoformat()}), so "
                     "nothing is set; `user revoke` needs no time"
                 )
-            return self._store_now(connection, upn)
+            _require_mailbox(connection, upn)
+            return self._store_now(connection, [fold(upn)])[fold(upn)]
 
     def clear(self, upn: str) -> TokenValidFrom | None:
         """None is stored; returns what was. Works for a mailbox that was removed, too."""
@@ -46,7 +63,9 @@ class ValidFrom:
             if old is None:
                 _require_mailbox(connection, upn)
                 return None
-            connection.execute(_delete(key))
+            connection.execute(
+                delete(token_valid_from).where(token_valid_from.c.mailbox_key == key)
+            )
             record_change(connection, ChangeKind.TOKEN_VALID_FROM, key, self._database.now())
         return old
 
@@ -61,14 +80,27 @@ class ValidFrom:
         with self._database.reading() as connection:
             return load_valid_from(connection)
 
-    def _store_now(self, connection: Connection, upn: str) -> TokenValidFrom:
-        _require_mailbox(connection, upn)
-        key, now = fold(upn), self._database.now()
-        change_id = record_change(connection, ChangeKind.TOKEN_VALID_FROM, key, now)
-        connection.execute(_delete(key))
-        row = {"mailbox_key": key, "value": now, "change_id": change_id}
-        connection.execute(insert(token_valid_from).values(row))
-        return TokenValidFrom(now, change_id)
+    def _store_now(
+        self, connection: Connection, keys: Sequence[str]
+    ) -> Mapping[str, TokenValidFrom]:
+        if not keys:
+            return {}
+        now = self._database.now()
+        ids = record_changes(connection, ChangeKind.TOKEN_VALID_FROM, keys, now)
+        stored = {key: TokenValidFrom(now, id_) for key, id_ in zip(keys, ids, strict=True)}
+        mailbox_key = token_valid_from.c.mailbox_key
+        connection.execute(
+            delete(token_valid_from).where(mailbox_key == bindparam("gone")),
+            [{"gone": key} for key in keys],
+        )
+        connection.execute(
+            insert(token_valid_from),
+            [
+                {"mailbox_key": key, "value": one.value, "change_id": one.change_id}
+                for key, one in stored.items()
+            ],
+        )
+        return stored
 
 
 def load_valid_from(
@@ -82,10 +114,18 @@ def load_valid_from(
     return {key: TokenValidFrom(value, change_id) for key, value, change_id in rows}
 
 
-def _delete(key: str) -> Delete:
-    return delete(token_valid_from).where(token_valid_from.c.mailbox_key == key)
+def _known_keys(connection: Connection, keys: Sequence[str]) -> Collection[str]:
+    """The keys of mailboxes, of `keys` at least."""
+    statement = select(mailboxes.c.key)
+    if len(keys) <= _FEW:
+        statement = statement.where(mailboxes.c.key.in_(keys))
+    return set(connection.execute(statement).scalars())
 
 
 def _require_mailbox(connection: Connection, upn: str) -> None:
-    if load_mailbox(connection, fold(upn)) is None:
-        raise StateError(f"no mailbox has the UPN {upn}; see `user list`")
+    if not _known_keys(connection, [fold(upn)]):
+        raise StateError(_unknown(upn))
+
+
+def _unknown(upn: str) -> str:
+    return f"no mailbox has the UPN {upn}; see `user list`"

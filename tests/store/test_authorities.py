@@ -8,12 +8,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import update
 
 from gateway.core.authority import Authority, AuthorityType, CrlSource
 from gateway.errors import CertificateError, StateError
 from gateway.pki.authority import CertificateAuthority
 from gateway.pki.crl import AnyExtension, extension
 from gateway.pki.identity import ec_key
+from gateway.store.schema import authority_certificates
 from gateway.store.snapshot import Snapshot
 from gateway.store.store import Store
 from tests.helpers import Pki
@@ -320,6 +322,6 @@ class TestSetAndRemove:
         """A damaged certificate in the store names its record; it is not passed over."""
         store.authorities.add(record(pki.root, ROOT))
         with store.database.writing() as connection:
-            connection.exec_driver_sql("UPDATE authority_certificates SET certificate = x'00'")
+            connection.execute(update(authority_certificates).values(certificate=b"\0"))
         with pytest.raises(StateError, match=r"the record of CA .* cannot be read"):
             store.authorities.list()

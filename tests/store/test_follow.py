@@ -1,7 +1,7 @@
 """Snapshots, and following the changes of others."""
 
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -13,25 +13,27 @@ from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
 from gateway.store.follow import Follower
 from gateway.store.snapshot import Snapshot
-from gateway.store.store import Store, open_store
+from gateway.store.store import Store
 from tests.helpers import Pki
+from tests.store.conftest import Place
 
 ALICE = Mailbox("Alice@x.test", "a@x.test", ("aa@x.test",))
 
 
 @pytest.fixture
-def follower(store: Store) -> Iterator[Follower]:
+def follower(place: Place) -> Iterator[Follower]:
     """A follower in a process of its own, as far as the store can tell."""
-    with open_store(store.database.path.parent) as own:
+    with place.open() as own:
         following = Follower(own)
         yield following
         following.close()
 
 
 def news(follower: Follower) -> Snapshot:
-    """What the follower must have found."""
-    snapshot = follower.poll()
-    assert snapshot is not None
+    """What the follower must have found, a moment after it was committed."""
+    until = time.monotonic() + 5
+    while (snapshot := follower.poll()) is None:
+        assert time.monotonic() < until
     return snapshot
 
 
@@ -107,47 +109,13 @@ class TestPoll:
         store.mailboxes.import_all([Mailbox(f"u{number}@x.test") for number in range(600)])
         assert news(follower).mailbox_count == 600
 
-    def test_a_store_that_vanished_is_an_error_until_it_is_back(
-        self, store: Store, follower: Follower, tmp_path: Path
-    ) -> None:
-        """The file's name is in the error; a poll after its return is well again."""
-        store.mailboxes.add(ALICE)
-        news(follower)
-        store.close()
-        path = store.database.path
-        path.rename(tmp_path / "away")
-        for _ in range(2):
-            with pytest.raises(StateError, match=r"store\.db cannot be read"):
-                follower.poll()
-        (tmp_path / "away").rename(path)
-        follower.poll()
-        store.valid_from.revoke(ALICE.upn)
-        assert news(follower).token_valid_from(ALICE.key) is not None
-
-    def test_another_file_in_its_place_is_read_whole(
-        self, store: Store, follower: Follower, tmp_path: Path
-    ) -> None:
-        """A restored store with the same change id does not pass for the old one."""
-        store.mailboxes.add(ALICE)
-        news(follower)
-        with open_store(tmp_path / "other") as other:
-            other.mailboxes.add(Mailbox("bob@x.test"))
-        store.close()
-        for leftover in ("store.db-wal", "store.db-shm"):
-            store.database.path.with_name(leftover).unlink()
-        (tmp_path / "other" / "store.db").replace(store.database.path)
-        snapshot = news(follower)
-        assert snapshot.change_id == 1
-        assert snapshot.find_by_upn(ALICE.upn) is None
-        assert snapshot.find_by_upn("bob@x.test") is not None
-
     def test_a_damaged_store_is_an_error(self, store: Store, follower: Follower) -> None:
         """A table that is gone makes the poll fail, and the next as well."""
         news(follower)
         with store.database.writing() as connection:
             connection.exec_driver_sql("DROP TABLE changes")
         for _ in range(2):
-            with pytest.raises(StateError, match="cannot be read: no such table"):
+            with pytest.raises(StateError, match=r"cannot be read: .*(no such table|not exist)"):
                 follower.poll()
 
 

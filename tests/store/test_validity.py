@@ -1,26 +1,21 @@
 """Token-valid-from, by Entra's rule."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-import time_machine
 
-from gateway.core.decision import TokenValidFrom
 from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
 from gateway.store.store import Store
 
-NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
 UPN = "alice@example.test"
 
 
 @pytest.fixture
-def alice(store: Store) -> Iterator[Store]:
-    """A store with alice's mailbox, at a moment that stands still."""
+def alice(store: Store) -> Store:
+    """A store with alice's mailbox."""
     store.mailboxes.add(Mailbox(UPN))
-    with time_machine.travel(NOW, tick=False):
-        yield store
+    return store
 
 
 class TestValidFrom:
@@ -28,25 +23,27 @@ class TestValidFrom:
 
     def test_revoke_stores_now_to_the_microsecond(self, alice: Store) -> None:
         """The store's clock is stamped, with the id of the change that says so."""
-        assert alice.valid_from.revoke("ALICE@example.test") == TokenValidFrom(NOW, 2)
-        assert alice.valid_from.get(UPN) == TokenValidFrom(NOW, 2)
-        assert alice.change_id() == 2
+        before = alice.database.now()
+        stored = alice.valid_from.revoke("ALICE@example.test")
+        assert before < stored.value < alice.database.now()
+        assert stored.change_id == alice.change_id() == 2
+        assert alice.valid_from.get(UPN) == stored
 
     def test_a_second_revoke_takes_the_place_of_the_first(self, alice: Store) -> None:
         """The later time and change id are stored."""
-        alice.valid_from.revoke(UPN)
-        with time_machine.travel(NOW + timedelta(hours=1), tick=False):
-            alice.valid_from.revoke(UPN)
-        assert alice.valid_from.get(UPN) == TokenValidFrom(NOW + timedelta(hours=1), 3)
+        first = alice.valid_from.revoke(UPN)
+        second = alice.valid_from.revoke(UPN)
+        assert (second.value > first.value, second.change_id) == (True, 3)
+        assert alice.valid_from.get(UPN) == second
 
     def test_set_stores_now_not_the_given_time(self, alice: Store) -> None:
         """A time in the future is a permission, not the value."""
-        stored = alice.valid_from.set(UPN, NOW + timedelta(days=1))
-        assert stored.value == NOW
+        given = alice.database.now() + timedelta(days=1)
+        assert alice.valid_from.set(UPN, given).value < alice.database.now()
 
-    @pytest.mark.parametrize("given", [NOW, NOW - timedelta(seconds=1)])
-    def test_set_refuses_what_is_not_in_the_future(self, alice: Store, given: datetime) -> None:
-        """Now is not the future; nothing is set and nothing logged."""
+    def test_set_refuses_what_is_not_in_the_future(self, alice: Store) -> None:
+        """Now, which has passed when it is judged, is not the future; nothing is set or logged."""
+        given: datetime = alice.database.now()
         with pytest.raises(StateError, match=r"is not in the future .* nothing is set"):
             alice.valid_from.set(UPN, given)
         assert alice.valid_from.get(UPN) is None
@@ -57,7 +54,7 @@ class TestValidFrom:
         for verb in (
             alice.valid_from.revoke,
             alice.valid_from.clear,
-            lambda upn: alice.valid_from.set(upn, NOW + timedelta(days=1)),
+            lambda upn: alice.valid_from.set(upn, alice.database.now() + timedelta(days=1)),
         ):
             with pytest.raises(StateError, match=r"no mailbox has the UPN bob@example.test"):
                 verb("bob@example.test")
@@ -70,3 +67,33 @@ class TestValidFrom:
         assert alice.change_id() == 3
         assert alice.valid_from.clear(UPN) is None
         assert alice.change_id() == 3
+
+
+class TestRevokeAll:
+    """`ValidFrom.revoke_all`."""
+
+    def test_all_get_one_time_and_a_change_each(self, alice: Store) -> None:
+        """A UPN that is named twice, in whatever case, is revoked once."""
+        alice.mailboxes.add(Mailbox("bob@example.test"))
+        old = alice.valid_from.revoke(UPN)
+        found = alice.valid_from.revoke_all([UPN, "Bob@example.test", UPN.upper()])
+        assert list(found) == [UPN, "bob@example.test"]
+        assert {one.value for one in found.values()} == {found[UPN].value}
+        assert found[UPN].value > old.value
+        assert [one.change_id for one in found.values()] == [4, 5]
+        assert alice.valid_from.all() == found
+
+    def test_one_that_is_not_known_keeps_all_from_it(self, alice: Store) -> None:
+        """Each that is not known is named, and nothing is stored."""
+        with pytest.raises(StateError, match=r"UPN x@y\.test.*\n.*UPN z@y\.test"):
+            alice.valid_from.revoke_all(["x@y.test", UPN, "z@y.test"])
+        assert alice.valid_from.all() == {}
+        assert alice.change_id() == 1
+
+    def test_many_are_revoked_at_once(self, store: Store) -> None:
+        """More than one statement can hold the values of."""
+        names = [f"u{number}@x.test" for number in range(3000)]
+        store.mailboxes.import_all([Mailbox(name) for name in names])
+        found = store.valid_from.revoke_all(names)
+        assert [one.change_id for one in found.values()] == list(range(3001, 6001))
+        assert store.valid_from.all() == found
