@@ -194,7 +194,7 @@ class Control:
 
 
 async def _run(arguments: ProcessArguments, settings: Settings) -> None:
-    with open_store(settings.config.state.directory) as store:
+    with open_store(settings.config.state.directory, settings.config.store) as store:
         await Control(arguments, settings, store).run()
 
 

@@ -56,7 +56,7 @@ def _require_state_directory(config: Config) -> None:
 
 
 def _require_root(config: Config) -> None:
-    with open_store(config.state.directory) as store:
+    with open_store(config.state.directory, config.store) as store:
         if not root_count(store.authorities.list()):
             raise ConfigError(
                 "no root CA is known, so no certificate could be verified; "
@@ -65,5 +65,5 @@ def _require_root(config: Config) -> None:
 
 
 def _require_integrity(config: Config) -> None:
-    with open_store(config.state.directory) as store:
+    with open_store(config.state.directory, config.store) as store:
         store.require_integrity()
