@@ -74,16 +74,20 @@ def _indirect(content: bytes, issuer: bytes) -> Iterator[SerialTable]:
     """
     plain: dict[bytes, list[bytes]] = {}
     naming: dict[bytes, list[bytes]] = {}
+    names: dict[bytes, bytes] = {}
     for entry in _split(content):
-        group = plain
-        if CERTIFICATE_ISSUER in entry:
-            named = _certificate_issuer(entry)
-            issuer, group = (issuer, plain) if named is None else (named, naming)
-        group.setdefault(issuer, []).append(entry)
+        one, named = _read(entry) if CERTIFICATE_ISSUER in entry else (b"", None)
+        if named is None:
+            plain.setdefault(issuer, []).append(entry)
+            continue
+        if named not in names:
+            names[named] = _directory_name(named)
+        issuer = names[named]
+        naming.setdefault(issuer, []).append(one)
     for name, entries in plain.items():
         yield from _direct(b"".join(entries), name)
-    for name, entries in naming.items():
-        yield from tables_of(name, [*_each(entries, indirect=True)])
+    for name, records in naming.items():
+        yield from tables_of(name, records)
 
 
 def _tables(entries: list[str], issuer: bytes) -> Iterator[SerialTable]:
@@ -172,19 +176,26 @@ def _split(content: bytes) -> Iterator[bytes]:
         yield entry.encoded(content)
 
 
-def _each(entries: Iterable[bytes], *, indirect: bool = False) -> Iterator[bytes]:
-    """One record for each entry, whatever its layout (RFC 5280 section 5.3)."""
+def _each(entries: Iterable[bytes]) -> Iterator[bytes]:
+    """One record for each entry of a CRL that is not indirect, whatever its layout."""
     for entry in entries:
-        outer = der.read(entry, 0, len(entry))
-        serial, time, *rest = _fields(entry, outer)
-        reason = NO_REASON
-        if rest:
-            reason = _entry_reason(entry, rest[0], indirect=indirect)
-        yield record(
-            der.integer(serial.content(entry), "a serial number"),
-            encode_date(time.tag, time.content(entry)),
-            reason,
-        )
+        one, named = _read(entry)
+        if named is not None:
+            raise CrlError("an entry names a certificate issuer, but this is no indirect CRL")
+        yield one
+
+
+def _read(entry: bytes) -> tuple[bytes, bytes | None]:
+    """The record of an entry, and the value of its certificateIssuer (RFC 5280 section 5.3)."""
+    outer = der.read(entry, 0, len(entry))
+    serial, time, *rest = _fields(entry, outer)
+    reason, named = _extensions(entry, rest[0]) if rest else (NO_REASON, None)
+    one = record(
+        der.integer(serial.content(entry), "a serial number"),
+        encode_date(time.tag, time.content(entry)),
+        reason,
+    )
+    return one, named
 
 
 def _fields(entry: bytes, outer: der.Value) -> list[der.Value]:
@@ -193,16 +204,6 @@ def _fields(entry: bytes, outer: der.Value) -> list[der.Value]:
     if tags[:1] != [der.INTEGER] or len(fields) not in (2, 3) or tags[2:] not in ([], [0x30]):
         raise CrlError("an entry of the CRL is not a serial number, a date and extensions")
     return fields
-
-
-def _certificate_issuer(entry: bytes) -> bytes | None:
-    """The certificateIssuer of an entry as `canonical_name`; None if it has none."""
-    rest = _fields(entry, der.read(entry, 0, len(entry)))[2:]
-    for extension in der.children(entry, rest[0].start, rest[0].stop) if rest else ():
-        identifier, _, value = entry_extension(entry, extension)
-        if identifier == CERTIFICATE_ISSUER:
-            return _directory_name(value)
-    return None
 
 
 def _directory_name(value: bytes) -> bytes:
@@ -216,8 +217,9 @@ def _directory_name(value: bytes) -> bytes:
     return canonical_name(name.content(value))
 
 
-def _entry_reason(entry: bytes, extensions: der.Value, *, indirect: bool) -> int:
-    reason, seen = NO_REASON, set()
+def _extensions(entry: bytes, extensions: der.Value) -> tuple[int, bytes | None]:
+    """The reason and the value of certificateIssuer that an entry's extensions give."""
+    reason, named, seen = NO_REASON, None, set()
     for extension in der.children(entry, extensions.start, extensions.stop):
         identifier, critical, value = entry_extension(entry, extension)
         if identifier in seen:
@@ -225,18 +227,18 @@ def _entry_reason(entry: bytes, extensions: der.Value, *, indirect: bool) -> int
         seen.add(identifier)
         if identifier == REASON_CODE:
             reason = _reason_code(value)
-        elif identifier == CERTIFICATE_ISSUER and not indirect:
-            raise CrlError("an entry names a certificate issuer, but this is no indirect CRL")
+        elif identifier == CERTIFICATE_ISSUER:
+            named = value
         elif identifier == INVALIDITY_DATE:
             _require_time(value)
-        elif critical and identifier != CERTIFICATE_ISSUER:
+        elif critical:
             raise CrlError(
                 f"an entry of the CRL has a critical extension that is not implemented: "
                 f"{der.dotted(identifier)}"
             )
     if not seen:
         raise CrlError("an entry of the CRL has an empty list of extensions")
-    return reason
+    return reason, named
 
 
 def entry_extension(entry: bytes, extension: der.Value) -> tuple[bytes, bool, bytes]:

@@ -269,6 +269,16 @@ def test_many_entries_of_one_layout_are_found() -> None:
         assert found.find(ISSUER, 3 * number + 1) is None
 
 
+def test_an_extension_as_long_as_a_reason_is_none() -> None:
+    """Entries that look alike by their length alone are read one by one."""
+    other = samples.extension("2.5.29.99", b"\x0a\x01\x01")
+    content = samples.entry(samples.serial(b"\x05"), WHEN, other)
+    assert len(other) == len(samples.reason(1))
+    entry = read_entries(content, ISSUER).find(ISSUER, 5)
+    assert entry is not None
+    assert entry.reason is None
+
+
 class TestIndirect:
     """Entries of several CAs (RFC 5280 section 5.3.3)."""
 
