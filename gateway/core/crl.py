@@ -123,7 +123,7 @@ def verify_crl(  # noqa: PLR0913 (each is a fact of its own, and named by the ca
     return crl
 
 
-def verify_delta_crl(  # noqa: PLR0913 (as above)
+def verify_delta_crl(  # noqa: PLR0913 (each is a fact of its own, as in verify_crl)
     data: bytes,
     authority: Authority,
     *,

@@ -264,7 +264,7 @@ def _require_time(value: bytes) -> None:
 
 
 def _reason_code(value: bytes) -> int:
-    reason = value[2] if value[:2] == b"\x0a\x01" and len(value) == 3 else NO_REASON  # noqa: PLR2004
-    if reason not in _REASONS:
-        raise CrlError(f"an entry of the CRL has a reason code that there is not: {value.hex()}")
-    return reason
+    match tuple(value):
+        case (der.ENUMERATED, 1, reason) if reason in _REASONS:
+            return reason
+    raise CrlError(f"an entry of the CRL has a reason code that there is not: {value.hex()}")
