@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.core.names import PrincipalName, Rfc822Name
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError
 
 UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
@@ -60,12 +61,12 @@ class ClientCertificate:
             return cls._read(certificate, der)
         except CertificateError:
             raise
-        except (ValueError, TypeError, x509.DuplicateExtension) as error:
+        except UNREADABLE as error:
             raise CertificateError(f"the certificate cannot be read: {error}") from error
 
     @classmethod
     def from_x509(cls, certificate: x509.Certificate) -> "ClientCertificate":
-        """Read a parsed certificate; raises CertificateError, ValueError or DuplicateExtension."""
+        """Read a parsed certificate; raises CertificateError or one of `UNREADABLE`."""
         return cls._read(certificate, certificate.public_bytes(Encoding.DER))
 
     @classmethod
@@ -109,7 +110,10 @@ class ClientCertificate:
     @property
     def subject(self) -> str:
         """RFC 4514 text, for people; made when asked for, as few handshakes need it."""
-        return self._certificate.subject.rfc4514_string()
+        try:
+            return self._certificate.subject.rfc4514_string()
+        except UNREADABLE:
+            return f"serial number {self.serial_number:#x}"
 
 
 def subject_key_id(certificate: x509.Certificate) -> bytes:
