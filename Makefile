@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup run test check format certs test-real pkits bench clean
+.PHONY: setup run test check format certs test-postgresql test-real pkits bench clean
 
 setup: $(STAMP)
 
@@ -27,6 +27,12 @@ format: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+# The store's tests on PostgreSQL, too, by a server of their own, which is gone afterwards.
+# Installs Debian's PostgreSQL where it is missing, without starting it: run it as root then.
+test-postgresql: setup
+	$(BIN)/python -m tests.store.postgresql_server
+	EAS_GATEWAY_TEST_POSTGRESQL=1 $(BIN)/python -m pytest -n 2 tests/store tests/cli/test_store.py
 
 # Installs Debian's SOGo: run it as root. What it needs beyond `setup` is the group `real`.
 test-real: .venv/.installed-real

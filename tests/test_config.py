@@ -85,7 +85,9 @@ class TestExample:
     def test_commented_keys_are_right(self) -> None:
         """Taking the comment signs away, with what the key belongs to, gives a right file."""
         text = re.sub(r"^# (\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+        text = text.replace('url = "sqlite"', 'url = "postgresql://gateway@db/gateway"', 1)
         config = read(text.replace('credentials = "header"', 'credentials = "basic"', 1))
+        assert config.store.password_file == FOLDER / "state/store.password"
         assert config.upstream[0].ca_file == FOLDER / "certs/mail-ca.pem"
 
 
@@ -221,6 +223,11 @@ WRONG = {
     '[state]\ndirectory = "~nobody-of-that-name/x"\n': (
         "state.directory: ~nobody-of-that-name/x begins with the home of a user who is not known"
     ),
+    '[store]\nurl = "mysql://x/y"\n': (
+        'store.url: write "sqlite", or postgresql://USER@HOST/DATABASE'
+    ),
+    '[store]\npassword_file = "x"\n': "store: password_file belongs to a postgresql:// url",
+    "[store]\npoll_seconds = 0\n": "store.poll_seconds: must be at least 0.1",
     '[tls]\nminimum_version = "1.1"\n': "tls.minimum_version: write '1.2' or '1.3'",
     "[tls]\nhandshake_timeout_seconds = 0\n": "tls.handshake_timeout_seconds: must be more than 0",
     "[tls]\nhandshake_timeout_seconds = nan\n": (

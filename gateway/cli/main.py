@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "ca": "gateway.cli.ca:command",
         "user": "gateway.cli.user:command",
         "certificate": "gateway.cli.certificate:command",
+        "store": "gateway.cli.store:command",
         "explain": "gateway.cli.explain:command",
         "pki": "gateway.cli.pki:command",
     }

@@ -14,6 +14,7 @@ from tests.store import postgresql_server
 from tests.store.postgresql_server import Server
 
 _POSTGRESQL = ["postgresql"] if os.environ.get(postgresql_server.WANTED) else []
+KINDS = ["sqlite", *_POSTGRESQL]
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -50,7 +51,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(params=["sqlite", *_POSTGRESQL])
+@pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A place where no store is yet, of each kind."""
     return make_place(request, tmp_path, request.param)

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.real.sogo.packages import install_missing
+
 WANTED = "EAS_GATEWAY_TEST_POSTGRESQL"
 """The environment variable that says that PostgreSQL is to be tested."""
 
@@ -106,11 +108,6 @@ def running() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def is_installed() -> bool:
-    """Whether the programs of a server are there."""
-    return shutil.which("initdb") is not None or any(Path("/usr/lib/postgresql").glob("*/bin"))
-
-
 def _programs() -> Path:
     """Where initdb is: Debian keeps it out of the PATH."""
     found = shutil.which("initdb")
@@ -134,3 +131,8 @@ def _run(command: list[str]) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"`{' '.join(command)}` failed: {done.stderr}")
+
+
+if __name__ == "__main__":  # `make test-postgresql`: the programs of a server are there
+    if shutil.which("initdb") is None and not any(Path("/usr/lib/postgresql").glob("*/bin")):
+        install_missing(("postgresql",))

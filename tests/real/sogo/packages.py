@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PACKAGES = ("sogo", "sogo-activesync", "mariadb-server", "memcached", "dovecot-imapd")
@@ -11,13 +11,13 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_POLICY = Path("/usr/sbin/policy-rc.d")  # invoke-rc.d asks it; 101 is "do not start"
 
 
-def install_missing() -> None:
-    """All PACKAGES are installed.
+def install_missing(packages: Sequence[str] = PACKAGES) -> None:
+    """All of `packages` are installed.
 
     Raises:
         RuntimeError: apt-get failed; the text ends with what it said.
     """
-    missing = [package for package in PACKAGES if not _is_installed(package)]
+    missing = [package for package in packages if not _is_installed(package)]
     if not missing:
         return
     with _nothing_started():
