@@ -124,7 +124,7 @@ def set_(config_path: Path | None, authority_id: str, **options: Unpack[_SetOpti
     click.echo(authority.id)
     if authority.urls and authority.urls != known.urls:
         fetch_now(config, [authority])
-    elif not authority.has_crl and not authority.exempt:
+    elif not (authority.has_crl or authority.exempt) and config.revocation.require_crl_validation:
         click.echo("without a CRL its certificates are refused: --crl URL, or --exempt", err=True)
 
 

@@ -111,7 +111,7 @@ def test_absent_and_empty_urls_are_none() -> None:
         ({"TrustedCertificate": [256]}, "not in base64"),
         ({"TrustedCertificate": ""}, "has no certificate"),
         ({"TrustedCertificate": "AAAA"}, "is no certificate in DER or PEM"),
-        ({"TrustedIssuerSki": "00FF"}, f"SKI of CN=Root is 00FF, but it is {SKI}"),
+        ({"TrustedIssuerSki": "00FF"}, "SKI of CN=Root is 00FF, but it is "),
         ({"CrlDistributionPoint": "ldap://x/"}, "'ldap://x/' is not a URL"),
         ({"CrlDistributionPoint": 7}, "7 is not a URL"),
         ({"CrlDistributionPont": URL}, "has fields that no CA record has: crldistributionpont"),
