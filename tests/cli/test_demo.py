@@ -28,7 +28,7 @@ from gateway.probe.outcome import (
     Refused,
     Unreadable,
 )
-from gateway.revocation.fetch import Fetched, fetch
+from gateway.revocation.fetch import Fetched, FetchLimits, fetch
 
 PORTS = Ports(phones=1, admin=2, mail=3)
 ENDLESS = "import time; print('up', flush=True); time.sleep(600)"
@@ -119,7 +119,7 @@ class TestNetwork:
             (tmp_path / name).write_bytes(name.encode())
         async with publishing(tmp_path) as url:
             for name in CRLS:
-                answer = await fetch(f"{url}/{name}", limit_bytes=1000, timeout_seconds=10)
+                answer = await fetch(f"{url}/{name}", FetchLimits(1000, 10))
                 assert isinstance(answer, Fetched)
                 assert answer.data == name.encode()
             reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
