@@ -50,7 +50,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "crl_size_bytes": "Size of the CRL in use; the download limit is a key of [revocation].",
         "crl_near_limit": "1 if its last download took 80 % or more of a limit, else 0.",
         "crl_refused_from_timestamp_seconds": "When certificates of this CA are refused unless a "
-        "newer CRL comes; 0 if they are already, absent for an exempt CA.",
+        "newer CRL comes; past, or 0, if they are already; absent for an exempt CA.",
         "config_reload_success": "1 if the last reload (SIGHUP) succeeded or none was asked for.",
         "config_reload_timestamp_seconds": "When the configuration in use was read, Unix time.",
         "build": "The version that runs.",

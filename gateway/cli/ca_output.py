@@ -2,9 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from gateway.cli.tables import iso
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.crl import CrlKind
 
@@ -98,7 +100,10 @@ def _refused_text(report: "AuthorityReport") -> object:
     """When refusals begin unless a newer CRL comes."""
     if report.exempt:
         return "never: exempt"
-    return report.refused_from or "now"
+    begins = report.refused_from
+    if begins is None:
+        return "now"
+    return begins if begins > datetime.now(UTC) else f"now, since {iso(begins)}"
 
 
 def _fetch_text(source: "SourceReport") -> str:

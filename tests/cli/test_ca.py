@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -161,6 +162,21 @@ class TestListAndShow:
             ski = add_root(commands, pki, f"{url}/root.crl")
         for out in (commands.out("ca", "list"), commands.out("ca", "show", ski)):
             assert f", 0 entries, {len(crl)} bytes, in force until 2" in out
+
+    def test_refusals_that_have_begun_are_said_to_have(self, commands: Commands) -> None:
+        """By the time at which the CRL expired, or plainly where there never was one."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        ca = CertificateAuthority.root("Late root", not_before=now - timedelta(days=1))
+        (commands.folder / "late.pem").write_bytes(ca.certificate_pem)
+        signed = ca.sign_crl(
+            this_update=now - timedelta(hours=3), next_update=now - timedelta(hours=1)
+        )
+        crl = signed.public_bytes(Encoding.DER)
+        arguments = ("--type", "root", "--cert", str(commands.folder / "late.pem"))
+        with serving({"/a.crl": crl}) as url, time_machine.travel(now - timedelta(hours=2)):
+            commands.out("ca", "add", *arguments, "--crl", f"{url}/a.crl")
+        ended = f"{(now - timedelta(hours=1)).isoformat()[:19]}Z"
+        assert f"now, since {ended}" in commands.out("ca", "list")
 
     def test_an_unknown_id_is_refused(self, commands: Commands) -> None:
         """The id is named."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.authority import Authority, AuthorityType
+from gateway.core.authority import Authority, AuthorityType, CrlSource
 from gateway.errors import CertificateError
 from gateway.pki.authority import CertificateAuthority
 from gateway.pki.crl import extension
@@ -74,6 +75,35 @@ class TestRecord:
         assert (
             record(without.certificate.public_bytes(Encoding.DER)).trusted_issuer == "CN=Old root"
         )
+
+
+class TestCrls:
+    """Where the CRLs of a record are."""
+
+    def test_every_url_is_asked(self) -> None:
+        """The record's own, and those of its further sources."""
+        bare = record(ROOT_DER)
+        assert (bare.has_crl, bare.urls) == (False, ())
+        more = replace(bare, sources=(CrlSource("http://ca.test/2.crl"),))
+        assert (more.has_crl, more.urls) == (True, ("http://ca.test/2.crl",))
+        own = replace(
+            more,
+            crl_distribution_point="http://ca.test/1.crl",
+            delta_crl_distribution_point="http://ca.test/d.crl",
+        )
+        assert own.urls == ("http://ca.test/1.crl", "http://ca.test/d.crl", "http://ca.test/2.crl")
+
+    def test_a_source_is_called_alike_for_the_same_url_alone(self) -> None:
+        """Its files are found again, and are nobody else's."""
+        one, other = CrlSource("http://ca.test/1.crl"), CrlSource("http://ca.test/2.crl")
+        assert one.name == CrlSource(one.url, signer=ROOT_DER).name
+        assert one.name != other.name
+        assert one.name.startswith("source-")
+
+    def test_the_key_id_is_without_what_tells_namesakes_apart(self) -> None:
+        """Two CAs may have one SKI: the second has an id of its own."""
+        first = record(ROOT_DER)
+        assert replace(first, id=f"{first.id}-2").key_id == first.key_id == first.id
 
 
 class TestRefused:
