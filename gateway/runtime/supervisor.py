@@ -6,6 +6,7 @@ about, the children read the end of that pipe and end, too.
 """
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -33,6 +34,7 @@ from gateway.telemetry.messages import reload_message, restarts_message
 _log = structlog.get_logger()
 
 DRAIN_SECONDS: Final = 30.0
+CONTROL_WAITS_SECONDS: Final = 1.5
 WORKER: Final = (sys.executable, "-m", "gateway.runtime.worker")
 CONTROL: Final = (sys.executable, "-m", "gateway.runtime.control")
 
@@ -99,8 +101,8 @@ class Supervisor:
         self._handle_signals()
         _log.info("supervisor.started", workers=len(self._workers))
         try:
-            control = self._tasks.spawn(self._control.keep(), name="keep control")
             workers = [self._tasks.spawn(w.keep(), name=f"keep {w.name}") for w in self._workers]
+            control = self._tasks.spawn(self._keep_control(), name="keep control")
             beside = Tasks()
             beside.spawn(self._hear(), name="hear")
             beside.spawn(self._watch.run(), name="watch")
@@ -135,6 +137,13 @@ class Supervisor:
             descriptors=arguments.descriptors,
             started=self._tell_control,
         )
+
+    async def _keep_control(self) -> None:
+        """No phone waits for control, and its start would take the CPU from the workers'."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONTROL_WAITS_SECONDS):
+                await self._watch.workers_serve()
+        await self._control.keep()
 
     def _tell_control(self) -> None:
         """Control knows what only the supervisor does; told at every start, as it may be new."""

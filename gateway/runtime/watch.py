@@ -31,9 +31,7 @@ class Watch:
 
     async def run(self) -> None:
         """Tell it until cancelled."""
-        while not all(self._reports(one) for one in (*self._workers, self._control)):
-            self._statuses.news.clear()
-            await self._statuses.news.wait()
+        await self._all_report([*self._workers, self._control])
         said = self.summary()
         self._notifier.ready(said)
         patience = self._notifier.watchdog_seconds
@@ -45,6 +43,15 @@ class Watch:
                 said = now
                 self._notifier.status(said)
             await asyncio.sleep(pause)
+
+    async def workers_serve(self) -> None:
+        """Return once every worker serves."""
+        await self._all_report(self._workers)
+
+    async def _all_report(self, kept: Sequence[KeptProcess]) -> None:
+        while not all(map(self._reports, kept)):
+            self._statuses.news.clear()
+            await self._statuses.news.wait()
 
     def serves(self) -> bool:
         """Control and a worker report, and no process that runs is silent.

@@ -86,7 +86,7 @@ class Worker:
             sock=socket.socket(fileno=self._arguments.listen_fd),
             backlog=self._settings.config.listen.backlog,
         )
-        self._tasks.spawn(self._follow(running), name="follow")
+        self._tasks.spawn(self._follow(running, connections), name="follow")
         self._tasks.spawn(self._tick(connections), name="tick")
         _settle_memory()
         _log.info("worker.started", mailboxes=running.known.snapshot.mailbox_count)
@@ -128,7 +128,7 @@ class Worker:
         except UpstreamError as error:
             _log.warning("upstream.unresolved", detail=str(error))
 
-    async def _follow(self, running: _Running) -> None:
+    async def _follow(self, running: _Running, connections: Connections) -> None:
         """Swap in what is new; without any word for too long, refuse everybody."""
         heard = time.monotonic()
         silent = False
@@ -150,15 +150,15 @@ class Worker:
             if news is None and not silent:
                 continue
             silent = False
-            self._use(running, news or running.known)
+            await self._use(running, connections, news or running.known)
 
-    def _use(self, running: _Running, news: Known) -> None:
-        """Decide by `news` from now on."""
+    async def _use(self, running: _Running, connections: Connections, news: Known) -> None:
+        """Decide by `news` from now on; whom it cuts off has been on return."""
         services, before = running.services, running.known.snapshot.authorities
         if news.snapshot.authorities is not before:
             services.context = running.parts.context(news.snapshot.authorities.values())
         running.known = news
-        services.judge.update(news.snapshot, news.revocation)
+        await connections.follow(news.snapshot, news.revocation)
 
     async def _follow_settings(self, running: _Running) -> None:
         """Go over to what the supervisor has found right, if it has anything new."""

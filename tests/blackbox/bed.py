@@ -14,10 +14,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from gateway.cli.main import main
 from gateway.pki.folder import PkiFolder
@@ -111,21 +112,39 @@ class Bed:
     @contextlib.contextmanager
     def running(self) -> Iterator["Running"]:
         """The gateway, ready; at the end it is told to end, and must do so cleanly."""
-        with self.log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "-c", self.config],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self.folder,
-            )
-        running = Running(self, process)
+        running = self.start()
         try:
-            until(running.is_ready, f"the gateway is ready\n{self.log.read_text()}")
+            running.until_ready()
             yield running
         finally:
             status = running.end()
         assert status == 0, self.log.read_text()
+
+    def start(
+        self, *, environment: Mapping[str, str] | None = None, sockets: Sequence[int] = ()
+    ) -> "Running":
+        """A gateway that begins; `sockets` are the phones' and the admin's, as systemd passes them.
+
+        Its log begins anew.
+        """
+        words = [sys.executable, "-m", "gateway", "serve", "-c", str(self.config)]
+        more = dict(environment or {})
+        if sockets:
+            # Descriptors from 3 on, and the process id of whom they are for: only a shell knows it.
+            moves = " ".join(f"{3 + n}<&{fd}" for n, fd in enumerate(sockets))
+            words = ["sh", "-c", f'exec {moves}; LISTEN_PID=$$ exec "$@"', "sh", *words]
+            more |= {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": "phones:admin"}
+        with self.log.open("wb") as output:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                env=os.environ | more,
+                pass_fds=sockets,
+            )
+        return Running(self, process)
 
     def serve_once(self) -> "subprocess.CompletedProcess[str]":
         """`serve` that is expected to end by itself."""
@@ -146,6 +165,36 @@ class Running:
     def __init__(self, bed: Bed, process: "subprocess.Popen[bytes]") -> None:
         self.bed = bed
         self._process = process
+
+    def until_ready(self) -> None:
+        """Return once it says that it can serve."""
+        until(self.is_ready, f"the gateway is ready\n{self.bed.log.read_text()}")
+
+    def reload(self) -> None:
+        """It is told to read its configuration again."""
+        self._process.send_signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        """The supervisor is gone at once, and nobody has told its processes."""
+        self._process.kill()
+        self._process.wait()
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log that are about that."""
+        return [line for line in self._lines() if line["event"] == event]
+
+    def metric(self, name: str, *labels: str) -> float | None:
+        """The value of a metric of /metrics, the first one with these labels; None without one."""
+        with urllib.request.urlopen(
+            f"http://{HOST}:{self.bed.admin_port}/metrics", timeout=PATIENCE_SECONDS
+        ) as answer:
+            lines = answer.read().decode().splitlines()
+        for line in lines:
+            key, _, value = line.rpartition(" ")
+            name_found, _, of = key.partition("{")
+            if name_found == f"eas_gateway_{name}" and all(f'"{one}"' in of for one in labels):
+                return float(value)
+        return None
 
     def is_ready(self) -> bool:
         """Whether it says that it can serve."""
@@ -192,13 +241,14 @@ class Running:
             self._process.wait()
 
     def _children(self, name: str | None) -> list[int]:
-        lines = self.bed.log.read_text(encoding="utf-8").splitlines(keepends=True)
-        records = [json.loads(line) for line in lines if line.endswith("}\n")]
         return [
-            one["child"]
-            for one in records
-            if one["event"] == "process.started" and name in {None, one["name"]}
+            one["child"] for one in self.events("process.started") if name in {None, one["name"]}
         ]
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        for line in self.bed.log.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("}\n"):
+                yield json.loads(line)
 
 
 @contextlib.contextmanager
