@@ -7,9 +7,10 @@ from typing import TypedDict, Unpack
 
 import click
 
+from gateway.cli import revoke
 from gateway.cli.opening import open_state
 from gateway.cli.options import config_option, json_option
-from gateway.cli.readmission import readmission
+from gateway.cli.readmission import obstacles, readmission
 from gateway.cli.tables import iso, print_json, print_pairs, print_table
 from gateway.core.decision import TokenValidFrom
 from gateway.core.mailbox import Mailbox
@@ -133,8 +134,9 @@ def show(config_path: Path | None, upn: str, *, as_json: bool) -> None:
                 ("token valid from", valid_from.value if valid_from else None),
             ]
         )
+        _say(obstacles(store, mailbox))
         if valid_from is not None:
-            _say(readmission(config, store, mailbox, valid_from))
+            _say(readmission(config, store, [mailbox], valid_from))
 
 
 @command.command("set")
@@ -190,15 +192,7 @@ def import_(config_path: Path | None, file: Path, *, remove_missing: bool) -> No
     )
 
 
-@command.command()
-@config_option
-@upn_argument
-def revoke(config_path: Path | None, upn: str) -> None:
-    """Refuse every session of a mailbox that has begun until now."""
-    with open_state(config_path) as (config, store):
-        valid_from = store.valid_from.revoke(upn)
-        mailbox = store.mailboxes.get(upn)
-        _say(_set_to(mailbox, valid_from), readmission(config, store, mailbox, valid_from))
+command.add_command(revoke.command)
 
 
 @command.command("set-valid-from")
@@ -210,7 +204,7 @@ def set_valid_from(config_path: Path | None, upn: str, time: datetime) -> None:
     with open_state(config_path) as (config, store):
         valid_from = store.valid_from.set(upn, time)
         mailbox = store.mailboxes.get(upn)
-        _say(_set_to(mailbox, valid_from), readmission(config, store, mailbox, valid_from))
+        _say(_set_to(mailbox, valid_from), readmission(config, store, [mailbox], valid_from))
 
 
 @command.command("clear-valid-from")
