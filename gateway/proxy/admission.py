@@ -10,8 +10,10 @@ from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
 
+_CONTINUE = b"100-continue"
 _MISDIRECTED = 421
 _TOO_LARGE = 413
+_EXPECTATION_FAILED = 417
 
 
 class Admission:
@@ -71,6 +73,8 @@ class Admission:
         known = route if isinstance(route, Route) else None
         verdict = self._verdicts.current(known)
         self.route = known
+        if head.single.get(b"expect", _CONTINUE).lower() != _CONTINUE:
+            raise RequestError("an unknown expectation", _EXPECTATION_FAILED)
         if isinstance(verdict, Deny):
             return verdict
         if isinstance(route, Deny):
@@ -82,6 +86,7 @@ class Admission:
         )
         denial = judge_user(verdict.mailbox, request.user)
         if denial is None:
+            self._verdicts.serves(request.device_id)
             self._passed_head, self._passed_verdict, self._passed_route = head, verdict, route
         return denial
 

@@ -1,5 +1,6 @@
 """Answers that the gateway gives itself, as bytes."""
 
+import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -27,6 +28,30 @@ NOTHING_NEW: Final[Mapping[str, bytes]] = MappingProxyType(
 )
 """Ends a held request, by command, as if its time were over without a change: Ping Status 1
 (MS-ASCMD section 2.2.3.177.11), and for Sync an empty answer (2.2.1.21)."""
+
+
+_CUT_RETRY_SECONDS = 30
+_HELD_SECONDS = 5.0
+"""A Sync that was not answered for so long is held by the mail server."""
+
+
+def nothing_new(command: str, seconds: float) -> bytes | None:
+    """The end of a request that the mail server has held for `seconds`; None if it is not held.
+
+    What a Sync says that it waits is in its body; one that waits long is held, and a short one may
+    have changes to report, which an empty answer would hide.
+    """
+    if command == "Sync" and seconds < _HELD_SECONDS:
+        return None
+    return NOTHING_NEW.get(command)
+
+
+def scattered(retry_after: int | None) -> int | None:
+    """In place of `retry_after` for a device that a change cuts off: 1 to 30 seconds, by chance.
+
+    One change may cut thousands of them off, and they must not all come back at once.
+    """
+    return None if retry_after is None else 1 + secrets.randbelow(_CUT_RETRY_SECONDS)
 
 
 def answer(

@@ -18,5 +18,8 @@ class Connection(Protocol):
     def finish(self) -> None:
         """End the connection once all is sent."""
 
+    def cut(self) -> None:
+        """End the connection; the device gets nothing more of what waits to be sent."""
+
     def abort(self) -> None:
         """End the connection now; the device sees that something is missing."""

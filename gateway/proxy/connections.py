@@ -1,11 +1,15 @@
-"""All connections of one worker: let in up to a limit, swept for time limits, drained at last."""
+"""All connections of one worker: let in, judged again, swept for time limits, drained at last."""
 
 import asyncio
 import contextlib
 import time
 
+from gateway.core.difference import Difference
 from gateway.proxy.downstream import Downstream
+from gateway.proxy.index import ConnectionIndex, Key
+from gateway.proxy.judge import Directory, RevocationLookup, difference
 from gateway.proxy.services import Services
+from gateway.proxy.slices import Slices
 
 _DRAIN_LOOK_SECONDS = 0.25
 
@@ -16,6 +20,7 @@ class Connections:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._open: set[Downstream] = set()
+        self._index: ConnectionIndex[Downstream] = ConnectionIndex()
         self._drained: asyncio.Event | None = None
 
     def accept(self) -> asyncio.Protocol:
@@ -25,9 +30,42 @@ class Connections:
         if len(self._open) >= self._services.limits.connections:
             return _TurnedAway(self._services)
         counters.connections_open += 1
-        connection = Downstream(self._services, self._gone)
+        connection = Downstream(self._services, self)
         self._open.add(connection)
         return connection
+
+    def find(self, key: Key) -> frozenset[Downstream]:
+        """The connections of a mailbox, certificate or device, if it has been let in."""
+        return self._index.find(key)
+
+    def file(self, connection: Downstream, keys: tuple[Key, ...]) -> None:
+        """From now on find `connection` under `keys`."""
+        if connection in self._open:
+            self._index.file(connection, keys)
+
+    async def follow(self, directory: Directory, revocation: RevocationLookup) -> Difference:
+        """Decide by these from now on; whom the change concerns has been judged again on return.
+
+        Nobody else notices: what was decided about them holds on. The work is done in slices, and
+        a request that comes between two of them is judged by the new facts all the same.
+        """
+        judge = self._services.judge
+        before, known, epoch = judge.available, judge.known, judge.epoch
+        judge.update(directory, revocation)
+        change = await asyncio.to_thread(difference, known, judge.known)
+        await self._judge_again(change, epoch if before else None, judge.epoch)
+        return change
+
+    async def _judge_again(self, change: Difference, before: int | None, after: int) -> None:
+        """`before` and `after` are the judge's epochs; None: no verdict before holds on."""
+        slices = Slices()
+        for connection in self._index.touched(change):
+            connection.judge_again()
+            await slices.pause()
+        for connection in tuple(self._open):
+            if before is None or not connection.keep(change, before, after):
+                connection.judge_again()
+            await slices.pause()
 
     def sweep(self) -> None:
         """Act on every time limit that is over."""
@@ -54,8 +92,10 @@ class Connections:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), _DRAIN_LOOK_SECONDS)
 
-    def _gone(self, connection: Downstream) -> None:
+    def gone(self, connection: Downstream) -> None:
+        """A connection has ended."""
         self._open.discard(connection)
+        self._index.forget(connection)
         self._services.observer.counters.connections_open -= 1
         if self._drained is not None and not self._open:
             self._drained.set()

@@ -5,15 +5,16 @@ from collections import deque
 from http import HTTPStatus
 
 from gateway.core.decision import Deny
+from gateway.core.difference import Difference
 from gateway.core.headers import Header
 from gateway.core.reasons import ANSWERS, Reason
 from gateway.errors import RequestError, UpstreamError
 from gateway.proxy.admission import Admission
-from gateway.proxy.answers import CONTINUE, NOTHING_NEW, answer
+from gateway.proxy.answers import CONTINUE, answer, nothing_new, scattered
 from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.messages import BODY, END, HEAD, RequestEvent, RequestHead, RequestParser
-from gateway.proxy.repeats import RepeatedHeads
+from gateway.proxy.messages import BODY, END, HEAD, RequestEvent, RequestHead
+from gateway.proxy.reader import RequestReader
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
@@ -26,13 +27,6 @@ _PIPELINED_EVENTS = 16
 """How much of further requests is read while an answer is awaited: enough to notice that a device
 has gone, unless it had sent more than this ahead. Then the time limit of the answer ends it."""
 
-_KNOWN_HEADS = 4
-"""Ping, Sync and FolderSync of one phone; each costs its connection about 2 KB."""
-
-_HELD_SECONDS = 5.0
-"""A Sync that was not answered for so long is held by the mail server."""
-
-_EXPECTATION_FAILED = 417
 _TOO_LARGE = 413
 
 
@@ -54,9 +48,8 @@ class Dialogue:
         "_head",
         "_in_request",
         "_last",
-        "_parser",
         "_pool",
-        "_repeats",
+        "_reader",
         "_route",
         "_services",
         "_verdicts",
@@ -92,12 +85,8 @@ class Dialogue:
 
     def _renew(self) -> None:
         """Go by the configuration of now: at the beginning, and when it is another one."""
-        services, limits = self._services, self._services.limits
-        self._pool = services.pool
-        self._parser = RequestParser(
-            header_bytes=limits.header_bytes, header_count=limits.header_count
-        )
-        self._repeats: RepeatedHeads[RequestHead] = RepeatedHeads(_KNOWN_HEADS)
+        self._pool = self._services.pool
+        self._reader = RequestReader(self._services.limits)
 
     @property
     def waits_for_answer(self) -> bool:
@@ -112,7 +101,7 @@ class Dialogue:
     @property
     def in_head(self) -> bool:
         """Whether the head of a request is still coming."""
-        return self._parser.in_head
+        return self._reader.in_head
 
     def receive(self, data: bytes) -> None:
         """Take plain text from the device."""
@@ -122,16 +111,13 @@ class Dialogue:
         if self._exchange is None and not (self._events or self._in_request or self.in_head):
             if self._pool is not self._services.pool:
                 self._renew()
-            repeated = self._repeats.find(data)
+            repeated = self._reader.repeated(data)
             if repeated is not None and not self._client_full:
                 self._repeat(*repeated)
                 return
-            events = self._parser.feed(data)
-            if events and events[-1][0] == END:
-                self._remember(events[0][1])  # type: ignore[arg-type]  # a request begins with it
-            self._events += events
+            self._events += self._reader.first(data)
         else:
-            self._events += self._parser.feed(data)
+            self._events += self._reader.more(data)
         self._advance()
 
     def expire(self) -> None:
@@ -163,7 +149,10 @@ class Dialogue:
         exchange = self._exchange
         if exchange is not None:
             exchange.end_connection()
-            unchanged = self._unchanged(exchange)
+            unchanged = None
+            if exchange.unanswered and self._route is not None:
+                waited = time.perf_counter() - self._began
+                unchanged = nothing_new(self._route.command, waited)
             if unchanged is not None:
                 self._take_exchange()
                 exchange.abort()
@@ -173,18 +162,45 @@ class Dialogue:
         elif self._head is not None and not (self._events or self._in_request or self.in_head):
             self._end()
 
-    def _unchanged(self, exchange: Exchange) -> bytes | None:
-        """The answer to a request that the mail server holds; None if it does not hold it.
+    def judge_again(self) -> None:
+        """Something changed: go on if the device may still act, or else end at once.
 
-        What a Sync says that it waits is in its body; one that waits long is held, and a short one
-        may have changes to report, which an empty answer would hide.
+        What the mail server was asked is called off. A request that has no part of its answer yet
+        gets that of its denial; a transfer that is under way breaks off.
         """
-        route = self._route
-        if route is None or not exchange.request_ended or exchange.answer_begun:
-            return None
-        if route.command == "Sync" and time.perf_counter() - self._began < _HELD_SECONDS:
-            return None
-        return NOTHING_NEW.get(route.command)
+        if self._ended or not self._verdicts.allows:
+            return
+        verdict = self._verdicts.current(self._route)
+        if isinstance(verdict, Deny):
+            self._cut(verdict)
+
+    def keep(self, change: Difference, before: int, after: int) -> bool:
+        """Whether the verdict that stood before `change` holds on, as that does not concern it."""
+        verdicts = self._verdicts
+        if change.everything or (change.issuers and verdicts.is_of(change.issuers)):
+            return False
+        return verdicts.keep(before, after)
+
+    def _cut(self, denial: Deny) -> None:
+        exchange = self._take_exchange()
+        if exchange is not None:
+            exchange.abort()
+        owed = exchange is not None or (self._in_request and not self._discarding)
+        begun = exchange is not None and exchange.answer_begun
+        answers = ANSWERS[denial.reason]
+        about = self._verdicts.about(self._route if owed else None)
+        reference = self._services.observer.denied(denial, **about)
+        if begun:
+            self._count(answers.status)
+            self._ended = True
+            self._connection.abort()
+        elif owed:
+            later = scattered(answers.retry_after)
+            self._answer(answers.status, reference, close=True, retry_after=later)
+        else:
+            self._ended = True
+            self._events.clear()
+            self._connection.cut()
 
     def client_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the device reads too slowly; no further request is begun while it does."""
@@ -265,11 +281,6 @@ class Dialogue:
         if not self._ended:
             self._connection.settle(self._holds())
 
-    def _remember(self, head: RequestHead) -> None:
-        """Know this head again, if it is of the plain sort."""
-        if b"expect" not in head.single and b"transfer-encoding" not in head.single:
-            self._repeats.remember(head)
-
     def _repeat(self, head: RequestHead, body: bytes) -> None:
         """As `_advance`, for one whole request whose head was read before."""
         self._advancing = True
@@ -298,8 +309,6 @@ class Dialogue:
         try:
             denial = self._admission.judge(head)
             self._route = self._admission.route
-            if b"expect" in head.single:
-                _require_known(head.single[b"expect"])
         except RequestError as error:
             self._bad_request(error)
             return
@@ -389,8 +398,3 @@ class Dialogue:
         if exchange is not None and self._route is not None and self._route.held:
             self._services.observer.counters.held_requests -= 1
         return exchange
-
-
-def _require_known(expectation: bytes) -> None:
-    if expectation.lower() != b"100-continue":
-        raise RequestError("an unknown expectation", _EXPECTATION_FAILED)

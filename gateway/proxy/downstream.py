@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from enum import Enum
-from typing import cast
+from typing import Protocol, cast
 
+from gateway.core.difference import Difference
 from gateway.proxy.dialogue import Dialogue
+from gateway.proxy.index import Key
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
 from gateway.tls.session import HandshakeFailure, TlsSession
@@ -40,14 +41,24 @@ _DRAIN_SECONDS = {
 """How long a device may take for these when the worker is about to end."""
 
 
+class Home(Protocol):
+    """Whose connections these are."""
+
+    def file(self, connection: "Downstream", keys: tuple[Key, ...]) -> None:
+        """From now on find `connection` under `keys`."""
+
+    def gone(self, connection: "Downstream") -> None:
+        """A connection has ended; said once of each."""
+
+
 class Downstream(asyncio.Protocol):
     """One TCP connection of a device."""
 
     __slots__ = (
         "_address",
         "_dialogue",
-        "_gone",
         "_held",
+        "_home",
         "_phase",
         "_services",
         "_tls",
@@ -57,10 +68,9 @@ class Downstream(asyncio.Protocol):
         "deadline",
     )
 
-    def __init__(self, services: Services, gone: Callable[["Downstream"], None]) -> None:
-        """`gone` is called once when the connection has ended."""
+    def __init__(self, services: Services, home: Home) -> None:
         self._services = services
-        self._gone = gone
+        self._home = home
         self._tls = TlsSession(services.context)
         self._dialogue: Dialogue | None = None
         self._transport: asyncio.Transport | None = None
@@ -112,7 +122,7 @@ class Downstream(asyncio.Protocol):
             self._services.observer.handshake(cut, self._address)
         if self._dialogue is not None:
             self._dialogue.gone()
-        self._gone(self)
+        self._home.gone(self)
 
     def pause_writing(self) -> None:
         """The device reads too slowly."""
@@ -185,6 +195,27 @@ class Downstream(asyncio.Protocol):
         if seconds is not None and sent:
             self.deadline = min(self.deadline, time.monotonic() + seconds)
 
+    def judge_again(self) -> None:
+        """Something changed that may concern the device."""
+        if self._dialogue is not None:
+            self._dialogue.judge_again()
+
+    def keep(self, change: Difference, before: int, after: int) -> bool:
+        """Whether the device goes on as it was, as `change` does not concern it.
+
+        `before` and `after` are the epochs of the judge that it lies between. Whom it names by
+        mailbox or certificate has been judged again.
+        """
+        dialogue = self._dialogue
+        return dialogue is None or dialogue.keep(change, before, after)
+
+    def cut(self) -> None:
+        """End the connection; the device gets nothing more of what waits to be sent."""
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self.abort()
+        else:
+            self.finish()
+
     def abort(self) -> None:
         """Cut the connection."""
         if self._transport is not None:
@@ -201,7 +232,7 @@ class Downstream(asyncio.Protocol):
         if not tls.established:
             return None
         services.observer.counters.handshakes["ok"] += 1
-        verdicts = Verdicts(services, tls.chain(), self._address)
+        verdicts = Verdicts(services, tls.chain(), self._address, file=self._file)
         self._dialogue = dialogue = Dialogue(
             self, services, verdicts, address=self._address, server_name=tls.server_name()
         )
@@ -264,6 +295,9 @@ class Downstream(asyncio.Protocol):
             return False
         before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
         return 0 < self._unsent != before
+
+    def _file(self, keys: tuple[Key, ...]) -> None:
+        self._home.file(self, keys)
 
     def _send_raw(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():

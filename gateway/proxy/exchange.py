@@ -114,6 +114,11 @@ class Exchange:
         """Whether the device has a part of the answer."""
         return self._response is not None
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether a whole request waits for its answer."""
+        return self.request_ended and self._response is None
+
     def body(self, data: bytes) -> None:
         """Take a part of the request body."""
         self._pending.append(data)

@@ -4,9 +4,9 @@ Nothing here does I/O; what changes outside arrives through `Judge.update` as wh
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from gateway.core.authority import Authority
 from gateway.core.binding import MailboxLookup, UsernameBinding, bind
@@ -20,6 +20,8 @@ from gateway.core.decision import (
     TokenValidFrom,
     decide,
 )
+from gateway.core.difference import Difference
+from gateway.core.names import SanName, fold
 from gateway.core.reasons import Reason
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.errors import CertificateError
@@ -42,6 +44,9 @@ class Directory(MailboxLookup, Protocol):
     def is_blocked(self, issuer_id: str, serial_number: int) -> bool:
         """Whether an administrator blocked this certificate."""
 
+    def difference(self, before: Self) -> Difference:
+        """What is not as it was `before`."""
+
 
 class RevocationLookup(Protocol):
     """What the CRLs say."""
@@ -51,6 +56,9 @@ class RevocationLookup(Protocol):
     ) -> RevocationStatus:
         """The status of a certificate that `authority` issued."""
 
+    def changed_issuers(self, before: Self) -> frozenset[str] | None:
+        """The ids of the CAs about which something else may be said than `before`; None: all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -59,7 +67,7 @@ class Identity:
     Attributes:
         certificate: the device's.
         authorities: the CA certificates of the verified chain as DER, the root last.
-        session: when the handshake ended, and the last change known then.
+        session: when the holder was authenticated, and the last change known then.
     """
 
     certificate: ClientCertificate
@@ -96,17 +104,37 @@ class Judge:
         self._available = True
         self.epoch += 1
 
+    @property
+    def known(self) -> "tuple[Directory, RevocationLookup]":
+        """What is decided by now."""
+        return self._directory, self._revocation
+
+    @property
+    def available(self) -> bool:
+        """Whether what is known is young enough to go by."""
+        return self._available
+
     def suspend(self) -> None:
         """Refuse everybody until the next `update`: what is known here is too old to go by."""
         if self._available:
             self._available = False
             self.epoch += 1
 
-    def identify(self, chain: Sequence[bytes], now: datetime) -> Identity:
-        """The holder of a chain that TLS verified; raises CertificateError if it is unreadable."""
+    def identify(
+        self, chain: Sequence[bytes], now: datetime, *, session: Session | None = None
+    ) -> Identity:
+        """The holder of a chain that TLS verified; raises CertificateError if it is unreadable.
+
+        `session` is that of a resumed TLS session, which was authenticated before now.
+        """
         authorities = tuple(self._shared(der) for der in chain[1:])
-        session = Session(now, self._directory.change_id)
+        session = session or Session(now, self._directory.change_id)
         return Identity(ClientCertificate.from_der(chain[0]), authorities, session)
+
+    def issuer_ids(self, identity: Identity) -> frozenset[str]:
+        """The ids of the CA records of the chain."""
+        records = map(self._records.get, identity.authorities)
+        return frozenset(record.id for record in records if record is not None)
 
     def issuer_id(self, identity: Identity) -> str:
         """The id of the CA record that issued the certificate; empty if there is none."""
@@ -117,6 +145,12 @@ class Judge:
         """The UPN of the mailbox that the certificate names; empty unless it names just one."""
         binding = bind(identity.certificate, self._rules.username_bindings, self._directory)
         return binding.mailboxes[0].upn if len(binding.mailboxes) == 1 else ""
+
+    def names(self, identity: Identity) -> frozenset[str]:
+        """What the certificate can name a mailbox by, folded."""
+        certificate = identity.certificate
+        found: tuple[SanName, ...] = (*certificate.principal_names, *certificate.rfc822_names)
+        return frozenset(fold(name.value) for name in found)
 
     def decide(self, identity: Identity, now: datetime) -> Decision:
         """The decision about `identity` at this moment."""
@@ -200,6 +234,17 @@ class Judge:
         """The one copy of a CA certificate that all connections of it hold."""
         record = self._records.get(der)
         return der if record is None else record.certificate
+
+
+def difference(
+    before: tuple[Directory, RevocationLookup], after: tuple[Directory, RevocationLookup]
+) -> Difference:
+    """What decisions by `after` may differ in from those by `before`."""
+    change = after[0].difference(before[0])
+    issuers = after[1].changed_issuers(before[1])
+    if issuers is None:
+        return replace(change, everything=True)
+    return replace(change, issuers=issuers)
 
 
 def _no_record(below: ClientCertificate) -> RevocationStatus:

@@ -54,6 +54,11 @@ class RequestHead:
     http_1_0: bool
     forwarded: bytes | None = None
 
+    @property
+    def plain(self) -> bool:
+        """Whether a request with this head comes in one piece, so that its like may be known."""
+        return b"expect" not in self.single and b"transfer-encoding" not in self.single
+
 
 @dataclass(slots=True)
 class ResponseHead:

@@ -1,27 +1,33 @@
 """The verdict of one connection: made once, good until something changes or its time is over."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from gateway.core.decision import Allow, Deny
+from gateway.core.decision import Allow, Deny, Session
 from gateway.core.reasons import Reason
 from gateway.errors import CertificateError, UpstreamError
+from gateway.proxy.index import Key, certificate_key, device_key, name_key
 from gateway.proxy.judge import Identity
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 
 _FOR_EVER = float("inf")
+_NEVER = -1
 
 
 class Verdicts:
     """Who the device is, and whether it may act now.
 
     Asking again costs one comparison of integers and one of moments, as long as the judge's epoch
-    stands and no certificate or CRL has run out.
+    stands and no certificate or CRL has run out. A verdict that is made again and allows the same
+    mailbox as before is not put on record a second time.
     """
 
     __slots__ = (
         "_address",
+        "_device_id",
         "_epoch",
+        "_file",
         "_identity",
         "_mailbox",
         "_services",
@@ -30,18 +36,31 @@ class Verdicts:
         "credentials",
     )
 
-    def __init__(self, services: Services, chain: tuple[bytes, ...], address: str) -> None:
-        """Identify the holder of `chain`, which TLS has just verified."""
+    def __init__(
+        self,
+        services: Services,
+        chain: tuple[bytes, ...],
+        address: str,
+        *,
+        file: Callable[[tuple[Key, ...]], None],
+        session: Session | None = None,
+    ) -> None:
+        """Identify the holder of `chain`, which TLS has verified: now, or when `session` was.
+
+        `file` is told under which keys the connection is to be found.
+        """
         self._services = services
         self._address = address
-        self._epoch = -1
+        self._file = file
+        self._epoch = _NEVER
         self._until = 0.0
         self._verdict: Allow | Deny = Deny(Reason.STATE_UNAVAILABLE, "nothing is decided yet")
         self._mailbox = ""
+        self._device_id = ""
         self._identity: Identity | None = None
         self.credentials = b""
         try:
-            self._identity = services.judge.identify(chain, self._now())
+            self._identity = services.judge.identify(chain, self._now(), session=session)
         except CertificateError as error:
             self._verdict = Deny(Reason.NO_USABLE_SAN, str(error))
 
@@ -53,6 +72,34 @@ class Verdicts:
         if self._identity is not None:
             self._make(self._identity, route)
         return self._verdict
+
+    @property
+    def allows(self) -> bool:
+        """Whether the device was let in when that was last asked."""
+        return isinstance(self._verdict, Allow)
+
+    def keep(self, before: int, after: int) -> bool:
+        """The change from one epoch of the judge to the next does not concern this connection.
+
+        False if the verdict is not one that stood before the change and allowed.
+        """
+        if self._epoch != before or not isinstance(self._verdict, Allow):
+            return False
+        self._epoch = after
+        return True
+
+    def is_of(self, issuers: frozenset[str]) -> bool:
+        """Whether one of these CAs issued a certificate of the chain."""
+        identity = self._identity
+        return identity is not None and not issuers.isdisjoint(
+            self._services.judge.issuer_ids(identity)
+        )
+
+    def serves(self, device_id: str | None) -> None:
+        """The connection's requests name this device."""
+        if device_id is not None and device_id != self._device_id:
+            self._device_id = device_id
+            self._refile()
 
     def about(self, route: Route | None) -> dict[str, str]:
         """What a record says of this connection and request."""
@@ -77,19 +124,38 @@ class Verdicts:
                 self.credentials = self._services.credentials(verdict.mailbox)
             except UpstreamError as error:
                 verdict = Deny(Reason.UPSTREAM_UNAVAILABLE, str(error))
-        self._verdict = verdict
-        if isinstance(verdict, Allow):
-            self._mailbox = verdict.mailbox.upn
-            self._until = verdict.expires_at.timestamp()
-            self._services.observer.verdict(**self.about(route))
-            self._services.observer.seen(
-                identity.certificate,
-                issuer_id=judge.issuer_id(identity),
-                mailbox_key=verdict.mailbox.key,
-            )
-        else:
+        before, self._verdict = self._verdict, verdict
+        if isinstance(verdict, Deny):
             self._mailbox = judge.mailbox_name(identity)
             self._until = _FOR_EVER
+            return
+        self._mailbox = verdict.mailbox.upn
+        self._until = verdict.expires_at.timestamp()
+        if isinstance(before, Deny) or before.mailbox.key != verdict.mailbox.key:
+            self._let_in(identity, verdict, route)
+
+    def _let_in(self, identity: Identity, verdict: Allow, route: Route | None) -> None:
+        services = self._services
+        services.observer.verdict(**self.about(route))
+        services.observer.seen(
+            identity.certificate,
+            issuer_id=services.judge.issuer_id(identity),
+            mailbox_key=verdict.mailbox.key,
+        )
+        self._refile()
+
+    def _refile(self) -> None:
+        """Be found by all that a change can name; only who was let in need be found."""
+        identity, verdict = self._identity, self._verdict
+        if identity is None or isinstance(verdict, Deny):
+            return
+        judge = self._services.judge
+        names = {verdict.mailbox.key, *judge.names(identity)}
+        number = identity.certificate.serial_number
+        keys = [certificate_key(judge.issuer_id(identity), number), *map(name_key, names)]
+        if self._device_id:
+            keys.append(device_key(self._device_id))
+        self._file(tuple(keys))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._services.clock(), UTC)

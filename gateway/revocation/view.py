@@ -98,6 +98,22 @@ class RevocationView:
             return _without_crl(authority, certificate, detail)
         return CrlPaths(self.authorities, self.crls).status(authority, certificate, now)
 
+    def changed_issuers(self, before: "RevocationView") -> frozenset[str] | None:
+        """The ids of the CAs about which the CRLs may say something else than `before`.
+
+        None stands for all: the records are others, or a CA has other keys sign its CRLs, whose
+        certificates are on the CRLs of further CAs.
+        """
+        same = self.require_crl_validation == before.require_crl_validation
+        delegates = any(source.signer for one in self.authorities for source in one.sources)
+        if not same or self.authorities != before.authorities:
+            return None
+        changed = frozenset(one.id for one in self.authorities if self._differs(before, one))
+        return None if changed and delegates else changed
+
+    def _differs(self, before: "RevocationView", authority: Authority) -> bool:
+        return self.crls(authority) != before.crls(authority)
+
     def crls(self, authority: Authority) -> Sequence[CrlPair]:
         """The CRLs in force of `authority`: those of its own URLs first, if it has them."""
         pairs = []

@@ -6,7 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from gateway.core.authority import Authority, AuthorityType
 from gateway.core.binding import UsernameBinding
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Reauthentication, TokenValidFrom
+from gateway.core.difference import Difference, differing
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
@@ -26,6 +27,7 @@ from gateway.credentials.upstream_user import credentials, identity_headers
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.exchange import BodyMode
+from gateway.proxy.index import Key
 from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.observer import Observer
 from gateway.proxy.routes import Routes
@@ -69,6 +71,32 @@ class Directory:
         """As set by the test."""
         return serial_number in self.blocked
 
+    def difference(self, before: "Directory") -> Difference:
+        """As a snapshot of the store says it."""
+        old, new = ({m.key: m for m in one.mailboxes} for one in (before, self))
+        changed = differing(old, new)
+        valid_from = differing(before.valid_from, self.valid_from)
+        addresses = {
+            fold(a) for one in (old, new) for k in changed if k in one for a in one[k].addresses
+        }
+        return Difference(
+            everything=before.authorities != self.authorities,
+            names=frozenset(changed | valid_from | addresses),
+            certificates=frozenset(
+                (issuer, number)
+                for issuer in self.authorities
+                for number in before.blocked ^ self.blocked
+            ),
+            valid_from=max(
+                (self.valid_from[k].value for k in valid_from if k in self.valid_from),
+                default=None,
+            ),
+        )
+
+    def copy(self) -> "Directory":
+        """As it is now, whatever the test does later."""
+        return replace(self, valid_from=dict(self.valid_from), blocked=set(self.blocked))
+
 
 @dataclass
 class Crls:
@@ -76,6 +104,7 @@ class Crls:
 
     revoked: set[int] = field(default_factory=set)
     known: bool = True
+    issuers: frozenset[str] | None = None  # of which something is said; None: of all
 
     def status(
         self, authority: Authority, certificate: ClientCertificate, now: datetime
@@ -93,6 +122,15 @@ class Crls:
             next_update=now + timedelta(hours=1),
             accepted_at=now - timedelta(hours=1),
         )
+
+    def changed_issuers(self, before: "Crls") -> frozenset[str] | None:
+        """Those that the test names, if anything is said otherwise."""
+        same = (before.revoked, before.known) == (self.revoked, self.known)
+        return frozenset() if same else self.issuers
+
+    def copy(self) -> "Crls":
+        """As they are now, whatever the test does later."""
+        return replace(self, revoked=set(self.revoked))
 
 
 @dataclass
@@ -395,6 +433,15 @@ class Bed:
         """The directory or the CRLs are others now."""
         self.directory.change_id += 1
         self.judge.update(self.directory, self.crls)
+
+    async def follow(self) -> Difference:
+        """What the test has changed is what the worker goes by from now on, as in a real one."""
+        self.directory.change_id += 1
+        return await self._connections.follow(self.directory.copy(), self.crls.copy())
+
+    def find(self, key: Key) -> frozenset[Downstream]:
+        """The connections that the worker finds under `key`."""
+        return self._connections.find(key)
 
     def sweep(self, later: float = 0.0) -> None:
         """Look at time limits as if `later` seconds had passed."""

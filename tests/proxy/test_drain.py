@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.proxy import dialogue
+from gateway.proxy import answers
 from tests.helpers import Pki
 from tests.proxy.bed import PING, Answer, Bed, Phone, bed, eventually, ok, post
 
@@ -51,7 +51,7 @@ async def test_a_held_sync_ends_without_changes(
     plane: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An empty 200 (MS-ASCMD 2.2.1.21) and Connection: close."""
-    monkeypatch.setattr(dialogue, "_HELD_SECONDS", 0.0)
+    monkeypatch.setattr(answers, "_HELD_SECONDS", 0.0)
     phone = await _held(plane, post())
     answer, rest = await _drained(plane, phone)
     assert (answer.status, answer.body, rest) == (200, b"", b"")
