@@ -45,5 +45,9 @@ class UpstreamError(GatewayError):
     """The mail server could not be reached, or its answer has no single meaning."""
 
 
+class ProfileError(GatewayError):
+    """A device profile cannot be read, made or signed."""
+
+
 class WbxmlError(GatewayError):
     """Bytes are not a WBXML document of ActiveSync, or an element cannot become one."""

@@ -1,0 +1,1 @@
+"""Device profiles: built for Apple, Intune and Android, and read again in each of these forms."""
