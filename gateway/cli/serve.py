@@ -9,6 +9,7 @@ import click
 from gateway.cli.options import config_option
 from gateway.config import DEFAULT_PATH, Config, load
 from gateway.runtime.listeners import Listeners
+from gateway.runtime.reload import Source
 from gateway.runtime.requirements import require
 from gateway.runtime.supervisor import Plan, Supervisor
 from gateway.runtime.systemd import Notifier
@@ -34,6 +35,7 @@ def command(config_path: Path | None) -> int:
 
 
 async def _supervise(listeners: Listeners, config: Config, path: Path | None) -> bool:
-    plan = Plan(config=config, load=partial(load, path), check=partial(require, integrity=False))
+    source = Source(load=partial(load, path), check=partial(require, integrity=False))
+    plan = Plan(config=config, source=source)
     notifier = Notifier.from_environment()
     return await Supervisor(listeners=listeners, plan=plan, notifier=notifier).run()

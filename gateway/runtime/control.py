@@ -7,7 +7,6 @@ answers operations on the admin listener. No phone waits for it: it may die and 
 import asyncio
 import signal
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -198,10 +197,9 @@ async def _run(arguments: ProcessArguments, settings: Settings) -> None:
         await Control(arguments, settings, store).run()
 
 
-def main() -> int:
-    """Run the control process that the command line describes; 1 if it cannot run."""
+def main(arguments: ProcessArguments) -> int:
+    """Be the control process; returns 1, with a line in the log, if it cannot run."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reloads for all processes
-    arguments = ProcessArguments.from_argv()
     try:
         settings = Settings(arguments.settings_fd)
         configure_logging(settings.config.log, process=arguments.name)
@@ -210,7 +208,3 @@ def main() -> int:
         _log.error("control.failed", detail=str(error))
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

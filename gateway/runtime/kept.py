@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import signal
-from asyncio.subprocess import Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from gateway.runtime.backoff import Backoff
+from gateway.runtime.forking import Child
 
 _log = structlog.get_logger()
 
 
 class KeptProcess:
     """A worker or the control process, as the supervisor sees it.
+
+    `start` starts it, or raises OSError; `started` is called after each start. Who uses other
+    threads holds `quiet` meanwhile: a fork must not copy the locks that these hold.
 
     Attributes:
         name: as logs and metrics show it, such as "worker-1".
@@ -27,20 +30,20 @@ class KeptProcess:
         self,
         *,
         name: str,
-        command: Sequence[str],
-        descriptors: Sequence[int],
+        start: Callable[[], Child],
         started: Callable[[], None],
+        quiet: asyncio.Lock,
     ) -> None:
         self.name = name
         self.restarts = 0
         self.killed = False
         self.started_at = 0.0
-        self._command = tuple(command)
-        self._descriptors = tuple(descriptors)
+        self._start = start
+        self._quiet = quiet
         self._started = started
         self._backoff = Backoff()
         self._ending = asyncio.Event()
-        self._process: Process | None = None
+        self._process: Child | None = None
 
     @property
     def pid(self) -> int | None:
@@ -78,12 +81,8 @@ class KeptProcess:
     async def _run(self) -> str:
         """Run it once; how it ended, in words."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=self._descriptors,
-                process_group=0,  # Ctrl-C is for the supervisor, which passes it on in order
-            )
+            async with self._quiet:
+                process = self._start()
         except OSError as error:
             return f"cannot be started: {error}"
         self._process = process

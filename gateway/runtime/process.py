@@ -1,17 +1,15 @@
 """What the supervisor tells a process that it starts, and how that process knows it is alone."""
 
-import argparse
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import Field, dataclass, fields
-from typing import Self
+from collections.abc import Callable
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessArguments:
-    """The command line of a worker or of the control process.
+    """What a worker or the control process is to know.
 
     Attributes:
         settings_fd: the file that `Settings` reads.
@@ -46,24 +44,6 @@ class ProcessArguments:
             self.status_fd,
             self.lifeline_fd,
         )
-
-    def to_argv(self) -> list[str]:
-        """The command line that `from_argv` reads."""
-        return [word for f in fields(self) for word in (_option(f), str(getattr(self, f.name)))]
-
-    @classmethod
-    def from_argv(cls, argv: Sequence[str] | None = None) -> Self:
-        """Read `argv`, or this process's own; ends the process with code 2 when it is not ours."""
-        parser = argparse.ArgumentParser(
-            description="A process of the gateway; `eas-gateway serve` starts it."
-        )
-        for one in fields(cls):
-            parser.add_argument(_option(one), type=int, required=True)
-        return cls(**vars(parser.parse_args(argv)))
-
-
-def _option(field: "Field[int]") -> str:
-    return f"--{field.name.replace('_', '-')}"
 
 
 def end_within(seconds: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +32,23 @@ _RESTART_KEYS: Final = (
 """What sockets, processes and the store were made of when the gateway started."""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a configuration comes from; both block.
+
+    Attributes:
+        load: reads it; raises ConfigError.
+        check: raises GatewayError unless the gateway can serve by it.
+    """
+
+    load: Callable[[], Config]
+    check: Callable[[Config], None]
+
+
 class Reload:
-    """`load` reads the configuration, and `check` raises GatewayError unless it can be served by.
+    """From `source` to `settings` to the processes in `kept`, of which `statuses` hears.
+
+    The source is read in a thread, and `quiet` held meanwhile.
 
     Attributes:
         succeeded: whether the last reload did, or none was asked for yet.
@@ -42,24 +58,26 @@ class Reload:
     def __init__(
         self,
         settings: SettingsWriter,
-        load: Callable[[], Config],
-        check: Callable[[Config], None],
+        source: Source,
+        *,
         statuses: Statuses,
         kept: Sequence[KeptProcess],
+        quiet: asyncio.Lock,
     ) -> None:
         self.succeeded = True
         self.at = time.time()
         self._settings = settings
-        self._load = load
-        self._check = check
+        self._source = source
         self._statuses = statuses
         self._kept = kept
+        self._quiet = quiet
 
     async def run(self) -> None:
         """All processes go by the new configuration, or by the old one and one line says why."""
         old, files = self._settings.config, self._settings.files
         try:
-            new, read = await asyncio.to_thread(self._read, old)
+            async with self._quiet:
+                new, read = await asyncio.to_thread(self._read, old)
             self._settings.write(new, read)
             try:
                 await self._taken()
@@ -76,11 +94,11 @@ class Reload:
 
     def _read(self, old: Config) -> tuple[Config, Mapping[Path, bytes]]:
         """What is on the disk now, found right, and the files as they were all the while."""
-        new, ignored = keep_what_needs_restart(old, self._load())
+        new, ignored = keep_what_needs_restart(old, self._source.load())
         if ignored:
             _log.warning("reload.needs_restart", keys=ignored)
         before = contents(new)
-        self._check(new)
+        self._source.check(new)
         if contents(new) != before:
             raise ConfigError("files changed while they were read; send SIGHUP once more")
         return new, before

@@ -10,19 +10,20 @@ import contextlib
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from gateway.config import Config
+from gateway.runtime.forking import Child, start
 from gateway.runtime.kept import KeptProcess
 from gateway.runtime.listeners import Listeners
 from gateway.runtime.process import ProcessArguments
-from gateway.runtime.reload import Reload
+from gateway.runtime.reload import Reload, Source
 from gateway.runtime.settings import SettingsWriter
 from gateway.runtime.status import Statuses
 from gateway.runtime.systemd import Notifier
@@ -35,8 +36,6 @@ _log = structlog.get_logger()
 
 DRAIN_SECONDS: Final = 30.0
 CONTROL_WAITS_SECONDS: Final = 1.5
-WORKER: Final = (sys.executable, "-m", "gateway.runtime.worker")
-CONTROL: Final = (sys.executable, "-m", "gateway.runtime.control")
 
 
 def worker_count(config: Config) -> int:
@@ -50,17 +49,14 @@ class Plan:
 
     Attributes:
         config: that the gateway begins with.
-        load: reads it anew at SIGHUP; blocks, raises ConfigError.
-        check: raises GatewayError unless a configuration can be served by; blocks.
-        worker, control: the commands that `ProcessArguments` are appended to.
+        source: of another one, at SIGHUP.
+        start: starts the process of these arguments, or raises OSError.
         drain_seconds: how long workers, and then control, may take to end after SIGTERM.
     """
 
     config: Config
-    load: Callable[[], Config]
-    check: Callable[[Config], None]
-    worker: Sequence[str] = WORKER
-    control: Sequence[str] = CONTROL
+    source: Source
+    start: Callable[[ProcessArguments], Child] = start
     drain_seconds: float = DRAIN_SECONDS
 
 
@@ -82,12 +78,17 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._tasks = Tasks()
+        self._quiet = asyncio.Lock()
         workers = range(1, worker_count(plan.config) + 1)
-        self._workers = [self._kept(plan.worker, number) for number in workers]
-        self._control = self._kept(plan.control, 0)
+        self._workers = [self._kept(number) for number in workers]
+        self._control = self._kept(0)
         self._statuses = Statuses(time.monotonic)
         self._reload = Reload(
-            self._settings, plan.load, plan.check, self._statuses, [self._control, *self._workers]
+            self._settings,
+            plan.source,
+            statuses=self._statuses,
+            kept=[self._control, *self._workers],
+            quiet=self._quiet,
         )
         self._watch = Watch(self._statuses, self._workers, self._control, notifier)
 
@@ -120,7 +121,7 @@ class Supervisor:
         _log.info("supervisor.ended", clean=clean)
         return clean
 
-    def _kept(self, command: Sequence[str], number: int) -> KeptProcess:
+    def _kept(self, number: int) -> KeptProcess:
         """Worker `number`, or control for 0."""
         arguments = ProcessArguments(
             settings_fd=self._settings.fd,
@@ -133,9 +134,9 @@ class Supervisor:
         )
         return KeptProcess(
             name=arguments.name,
-            command=[*command, *arguments.to_argv()],
-            descriptors=arguments.descriptors,
+            start=partial(self._plan.start, arguments),
             started=self._tell_control,
+            quiet=self._quiet,
         )
 
     async def _keep_control(self) -> None:

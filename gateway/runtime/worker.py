@@ -8,7 +8,6 @@ import asyncio
 import gc
 import signal
 import socket
-import sys
 import time
 import weakref
 from dataclasses import dataclass
@@ -215,18 +214,14 @@ def _settle_memory() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-def main() -> None:
-    """Be a worker; ends with code 2 and a line in the log when it cannot begin."""
+def main(arguments: ProcessArguments) -> int:
+    """Be a worker; returns 2, with a line in the log, when it cannot begin."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reloads for all of them
-    arguments = ProcessArguments.from_argv()
     try:
         settings = Settings(arguments.settings_fd)
         configure_logging(settings.config.log, process=arguments.name)
         uvloop.run(Worker(arguments, settings).run())
     except GatewayError as error:
         _log.error("worker.failed", detail=str(error))
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
+        return 2
+    return 0

@@ -1,8 +1,7 @@
 """A process that the supervisor keeps in tests: says on standard output what happens to it.
 
-child.py MODE ARGUMENTS..     with MODE one of steady, stubborn, failing, silent, refusing
-
-One that is not silent reports to the supervisor, and takes new settings unless it is refusing.
+Its mode is one of steady, stubborn, failing, silent and refusing. One that is not silent reports to
+the supervisor, and takes new settings unless it is refusing.
 """
 
 import asyncio
@@ -80,7 +79,7 @@ async def run(mode: str, arguments: ProcessArguments) -> None:
     await tasks.close()
 
 
-if __name__ == "__main__":
-    chosen, *rest = sys.argv[1:]
-    asyncio.run(run(chosen, ProcessArguments.from_argv(rest)))
-    sys.exit(chosen == "failing")
+def main(mode: str, arguments: ProcessArguments) -> int:
+    """Live and end."""
+    asyncio.run(run(mode, arguments))
+    return int(mode == "failing")

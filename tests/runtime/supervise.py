@@ -6,16 +6,19 @@ supervise.py WORKER_MODE CONTROL_MODE DRAIN_SECONDS
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from gateway.config import Admin, Config, Listen, Log
 from gateway.errors import ConfigError
+from gateway.runtime.forking import Forked, fork
 from gateway.runtime.listeners import Listeners
+from gateway.runtime.process import ProcessArguments
+from gateway.runtime.reload import Source
 from gateway.runtime.supervisor import Plan, Supervisor
 from gateway.runtime.systemd import Notifier
 from gateway.telemetry.logs import configure_logging
-
-CHILD = (sys.executable, str(Path(__file__).with_name("child.py")))
+from tests.runtime import child
 
 
 def load() -> Config:
@@ -31,15 +34,20 @@ def check(_config: Config) -> None:
         raise ConfigError(detail)
 
 
+def start(worker_mode: str, control_mode: str, arguments: ProcessArguments) -> Forked:
+    """A child of that mode."""
+    mode = worker_mode if arguments.number else control_mode
+    main = partial(child.main, mode, arguments)
+    return Forked(fork(main, arguments.descriptors, arguments.name))
+
+
 async def run(worker_mode: str, control_mode: str, drain_seconds: float) -> bool:
     """Supervise."""
     config = load()
     plan = Plan(
         config=config,
-        load=load,
-        check=check,
-        worker=(*CHILD, worker_mode),
-        control=(*CHILD, control_mode),
+        source=Source(load, check),
+        start=partial(start, worker_mode, control_mode),
         drain_seconds=drain_seconds,
     )
     listeners, notifier = Listeners.open(config), Notifier.from_environment()

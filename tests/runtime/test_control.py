@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -22,7 +23,6 @@ from gateway.core.mailbox import Mailbox
 from gateway.runtime import sockets
 from gateway.runtime.process import ProcessArguments
 from gateway.runtime.settings import SettingsWriter
-from gateway.runtime.supervisor import CONTROL
 from gateway.store.store import Store
 from gateway.telemetry.audit import AuditRecord
 from gateway.telemetry.channel import Sender, open_channel
@@ -37,6 +37,12 @@ from gateway.telemetry.messages import (
 from tests.helpers import Pki
 
 _SECONDS = 20
+_MAIN = """
+import sys
+from gateway.runtime.control import main
+from gateway.runtime.process import ProcessArguments
+sys.exit(main(eval(sys.argv[1])))
+"""
 
 
 class Running:
@@ -140,7 +146,12 @@ async def _control(config: Path) -> AsyncIterator[Running]:
             workers=1,
         )
         process = await asyncio.create_subprocess_exec(
-            *CONTROL, *arguments.to_argv(), pass_fds=arguments.descriptors, stderr=PIPE
+            sys.executable,
+            "-c",
+            _MAIN,
+            repr(arguments),
+            pass_fds=arguments.descriptors,
+            stderr=PIPE,
         )
         os.close(lifeline)
         settings.close()

@@ -2,20 +2,30 @@
 
 import asyncio
 import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.runtime.backoff import Backoff
+from gateway.runtime.forking import Child, Forked, fork
 from gateway.runtime.kept import KeptProcess, _how
 
-_FOR_EVER = (sys.executable, "-c", "import signal; signal.pause()")
+
+def _for_ever() -> Child:
+    def main() -> int:
+        signal.pause()
+        return 0
+
+    return Forked(fork(main, (), "worker-1"))
 
 
-def _kept(command: Sequence[str], started: Callable[[], None] = lambda: None) -> KeptProcess:
-    return KeptProcess(name="worker-1", command=command, descriptors=(), started=started)
+def _full() -> Child:
+    raise BlockingIOError("Resource temporarily unavailable")
+
+
+def _kept(start: Callable[[], Child], started: Callable[[], None] = lambda: None) -> KeptProcess:
+    return KeptProcess(name="worker-1", start=start, started=started, quiet=asyncio.Lock())
 
 
 async def _keep(kept: KeptProcess) -> None:
@@ -41,7 +51,7 @@ class _EndAfter(Backoff):
 
 async def test_a_program_that_cannot_be_started_is_tried_again() -> None:
     """A full process table passes; the log says what was wrong."""
-    kept = _kept(["/nowhere/worker"])
+    kept = _kept(_full)
     kept._backoff = _EndAfter(kept)
     with capture_logs() as logs:
         await _keep(kept)
@@ -52,7 +62,7 @@ async def test_a_program_that_cannot_be_started_is_tried_again() -> None:
 
 async def test_ended_while_it_is_being_started_it_ends() -> None:
     """SIGTERM may come at any moment."""
-    kept = _kept(_FOR_EVER)
+    kept = _kept(_for_ever)
     kept._started = kept.end
     with capture_logs() as logs:
         await _keep(kept)
@@ -66,7 +76,7 @@ async def test_ended_while_it_is_being_started_it_ends() -> None:
 
 async def test_killed_it_says_so() -> None:
     """The supervisor's exit code is made of it."""
-    kept = _kept(_FOR_EVER)
+    kept = _kept(_for_ever)
     kept._started = kept.kill
     await _keep(kept)
     assert kept.killed
@@ -74,7 +84,7 @@ async def test_killed_it_says_so() -> None:
 
 async def test_ended_before_it_began_it_is_not_started() -> None:
     """Nothing to wait for."""
-    kept = _kept(_FOR_EVER, lambda: pytest.fail("it was started"))
+    kept = _kept(_for_ever, lambda: pytest.fail("it was started"))
     kept.end()
     await _keep(kept)
     kept.kill()

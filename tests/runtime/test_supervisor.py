@@ -8,7 +8,6 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from gateway.errors import ConfigError
 from gateway.runtime.listeners import Listeners
 from gateway.runtime.supervisor import worker_count
 
-_SCRIPT = Path(__file__).with_name("supervise.py")
 _SECONDS = 20
 Line = dict[str, Any]
 
@@ -69,7 +67,13 @@ async def supervised(
 ) -> AsyncIterator[Supervised]:
     """A supervisor over two workers; nothing of it is left afterwards."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(_SCRIPT), worker, control, str(drain_seconds), stdout=PIPE
+        sys.executable,
+        "-m",
+        "tests.runtime.supervise",
+        worker,
+        control,
+        str(drain_seconds),
+        stdout=PIPE,
     )
     running = Supervised(process)
     try:
