@@ -57,13 +57,24 @@ class Connections:
         return change
 
     async def _judge_again(self, change: Difference, before: int | None, after: int) -> None:
-        """`before` and `after` are the judge's epochs; None: no verdict before holds on."""
+        """Those first who have to go, then all whose verdict might be another.
+
+        `before` and `after` are the judge's epochs; None: no verdict before holds on.
+        """
         slices = Slices()
         for connection in self._index.touched(change):
             connection.judge_again()
             await slices.pause()
+        if change.issuers:
+            for connection in tuple(self._open):
+                verdicts = connection.verdicts
+                if verdicts is not None and verdicts.is_in_doubt(change.issuers):
+                    connection.judge_again()
+                await slices.pause()
+        renewed = before is None or change.everything or bool(change.issuers)
         for connection in tuple(self._open):
-            if before is None or not connection.keep(change, before, after):
+            verdicts = connection.verdicts
+            if verdicts is not None and (renewed or not verdicts.keep(before, after)):
                 connection.judge_again()
             await slices.pause()
 

@@ -5,7 +5,6 @@ from collections import deque
 from http import HTTPStatus
 
 from gateway.core.decision import Deny
-from gateway.core.difference import Difference
 from gateway.core.headers import Header
 from gateway.core.reasons import ANSWERS, Reason
 from gateway.errors import RequestError, UpstreamError
@@ -87,6 +86,11 @@ class Dialogue:
         """Go by the configuration of now: at the beginning, and when it is another one."""
         self._pool = self._services.pool
         self._reader = RequestReader(self._services.limits)
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """Who the device is, and whether it may act."""
+        return self._verdicts
 
     @property
     def waits_for_answer(self) -> bool:
@@ -173,13 +177,6 @@ class Dialogue:
         verdict = self._verdicts.current(self._route)
         if isinstance(verdict, Deny):
             self._cut(verdict)
-
-    def keep(self, change: Difference, before: int, after: int) -> bool:
-        """Whether the verdict that stood before `change` holds on, as that does not concern it."""
-        verdicts = self._verdicts
-        if change.everything or (change.issuers and verdicts.is_of(change.issuers)):
-            return False
-        return verdicts.keep(before, after)
 
     def _cut(self, denial: Deny) -> None:
         exchange = self._take_exchange()

@@ -5,7 +5,6 @@ import time
 from enum import Enum
 from typing import Protocol, cast
 
-from gateway.core.difference import Difference
 from gateway.proxy.dialogue import Dialogue
 from gateway.proxy.index import Key
 from gateway.proxy.services import Services
@@ -200,14 +199,10 @@ class Downstream(asyncio.Protocol):
         if self._dialogue is not None:
             self._dialogue.judge_again()
 
-    def keep(self, change: Difference, before: int, after: int) -> bool:
-        """Whether the device goes on as it was, as `change` does not concern it.
-
-        `before` and `after` are the epochs of the judge that it lies between. Whom it names by
-        mailbox or certificate has been judged again.
-        """
-        dialogue = self._dialogue
-        return dialogue is None or dialogue.keep(change, before, after)
+    @property
+    def verdicts(self) -> Verdicts | None:
+        """Who the device is, and whether it may act; None before the handshake is done."""
+        return None if self._dialogue is None else self._dialogue.verdicts
 
     def cut(self) -> None:
         """End the connection; the device gets nothing more of what waits to be sent."""

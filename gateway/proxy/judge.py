@@ -141,6 +141,15 @@ class Judge:
         record = self._records.get(identity.authorities[0]) if identity.authorities else None
         return "" if record is None else record.id
 
+    def in_doubt(self, identity: Identity, now: datetime) -> bool:
+        """Whether the CRLs do not say of the whole chain that it is good; a part of `decide`."""
+        records = [self._records.get(der) for der in identity.authorities]
+        try:
+            statuses = self._statuses(identity, records, now)
+        except CertificateError:
+            return True
+        return any(status.state is not RevocationState.GOOD for status in statuses)
+
     def mailbox_name(self, identity: Identity) -> str:
         """The UPN of the mailbox that the certificate names; empty unless it names just one."""
         binding = bind(identity.certificate, self._rules.username_bindings, self._directory)

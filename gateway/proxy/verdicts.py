@@ -78,7 +78,7 @@ class Verdicts:
         """Whether the device was let in when that was last asked."""
         return isinstance(self._verdict, Allow)
 
-    def keep(self, before: int, after: int) -> bool:
+    def keep(self, before: int | None, after: int) -> bool:
         """The change from one epoch of the judge to the next does not concern this connection.
 
         False if the verdict is not one that stood before the change and allowed.
@@ -88,12 +88,12 @@ class Verdicts:
         self._epoch = after
         return True
 
-    def is_of(self, issuers: frozenset[str]) -> bool:
-        """Whether one of these CAs issued a certificate of the chain."""
-        identity = self._identity
-        return identity is not None and not issuers.isdisjoint(
-            self._services.judge.issuer_ids(identity)
-        )
+    def is_in_doubt(self, issuers: frozenset[str]) -> bool:
+        """Whether one of these CAs, whose CRLs are others now, no longer vouches for the device."""
+        identity, judge = self._identity, self._services.judge
+        if identity is None or issuers.isdisjoint(judge.issuer_ids(identity)):
+            return False
+        return judge.in_doubt(identity, self._now())
 
     def serves(self, device_id: str | None) -> None:
         """The connection's requests name this device."""

@@ -55,7 +55,7 @@ async def _idle(plane: Bed) -> Phone:
 
 def _verdicts(connection: Downstream) -> Verdicts:
     assert connection._dialogue is not None
-    return connection._dialogue._verdicts
+    return connection._dialogue.verdicts
 
 
 async def _follow(plane: Bed) -> None:
