@@ -91,18 +91,27 @@ class Database:
 
 def record_change(connection: Connection, kind: ChangeKind, key: str, at: datetime) -> int:
     """Append to the change log within the write it describes; returns the change's id."""
-    return record_changes(connection, kind, [key], at)[0]
+    return record_numbered(connection, kind, [key], at)[0]
 
 
 def record_changes(
     connection: Connection, kind: ChangeKind, keys: Sequence[str], at: datetime
+) -> None:
+    """Append one change for each of `keys`; a third of the time that their ids would cost."""
+    if keys:
+        connection.execute(insert(schema.changes), _rows(kind, keys, at))
+
+
+def record_numbered(
+    connection: Connection, kind: ChangeKind, keys: Sequence[str], at: datetime
 ) -> Sequence[int]:
-    """Append one change for each of `keys`; returns their ids in that order."""
-    if not keys:
-        return []
+    """Append one change for each of `keys`, which are not none; returns their ids in that order."""
     statement = insert(schema.changes).returning(schema.changes.c.id, sort_by_parameter_order=True)
-    rows = [{"kind": kind.value, "key": key, "at": at} for key in keys]
-    return connection.execute(statement, rows).scalars().all()
+    return connection.execute(statement, _rows(kind, keys, at)).scalars().all()
+
+
+def _rows(kind: ChangeKind, keys: Sequence[str], at: datetime) -> list[dict[str, object]]:
+    return [{"kind": kind.value, "key": key, "at": at} for key in keys]
 
 
 def latest_change(connection: Connection) -> int:

@@ -27,7 +27,7 @@ _LOCK = 0x6561735F67617465  # "eas_gate": an advisory lock has a number of 64 bi
 _DEFAULTS: dict[str, str | int] = {
     "application_name": "eas-gateway",
     "client_encoding": "UTF8",
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from gateway.core.decision import TokenValidFrom
 from gateway.core.names import fold
 from gateway.errors import StateError
-from gateway.store.database import Database, record_change, record_changes
+from gateway.store.database import Database, record_change, record_numbered
 from gateway.store.schema import ChangeKind, mailboxes, token_valid_from
 
 _FEW = 500  # values that one statement holds
@@ -86,7 +86,7 @@ class ValidFrom:
         if not keys:
             return {}
         now = self._database.now()
-        ids = record_changes(connection, ChangeKind.TOKEN_VALID_FROM, keys, now)
+        ids = record_numbered(connection, ChangeKind.TOKEN_VALID_FROM, keys, now)
         stored = {key: TokenValidFrom(now, id_) for key, id_ in zip(keys, ids, strict=True)}
         mailbox_key = token_valid_from.c.mailbox_key
         connection.execute(

@@ -116,7 +116,7 @@ class TestPoll:
             connection.exec_driver_sql("DROP TABLE changes")
         for _ in range(2):
             with pytest.raises(StateError, match=r"cannot be read: .*(no such table|not exist)"):
-                follower.poll()
+                news(follower)
 
 
 LETTERS = st.sampled_from("abcd")
