@@ -26,6 +26,7 @@ _RESTART_KEYS: Final = (
     "listen.backlog",
     "listen.workers",
     "state.directory",
+    "store",
     "admin",
     "log",
 )

@@ -132,7 +132,7 @@ class Bed:
         if sockets:
             # Descriptors from 3 on, and the process id of whom they are for: only a shell knows it.
             moves = " ".join(f"{3 + n}<&{fd}" for n, fd in enumerate(sockets))
-            words = ["sh", "-c", f'exec {moves}; LISTEN_PID=$$ exec "$@"', "sh", *words]
+            words = ["bash", "-c", f'exec {moves}; LISTEN_PID=$$ exec "$@"', "bash", *words]
             more |= {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": "phones:admin"}
         with self.log.open("wb") as output:
             process = subprocess.Popen(

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -63,7 +63,11 @@ class Supervised:
 
 @contextlib.asynccontextmanager
 async def supervised(
-    *, worker: str = "steady", control: str = "steady", drain_seconds: float = 30
+    *,
+    worker: str = "steady",
+    control: str = "steady",
+    drain_seconds: float = 30,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Supervised]:
     """A supervisor over two workers; nothing of it is left afterwards."""
     process = await asyncio.create_subprocess_exec(
@@ -74,6 +78,7 @@ async def supervised(
         control,
         str(drain_seconds),
         stdout=PIPE,
+        env=os.environ | dict(environment or {}),
     )
     running = Supervised(process)
     try:
@@ -176,16 +181,6 @@ async def test_a_second_signal_does_not_wait() -> None:
         await running.until(_says("terminated"), 2)
         running.process.send_signal(signal.SIGINT)
         assert await running.end() == 1
-
-
-async def test_a_reload_signal_does_not_end_it() -> None:
-    """SIGHUP is not understood yet; it must not be the end of the mail."""
-    async with supervised() as running:
-        await running.up()
-        running.process.send_signal(signal.SIGHUP)
-        running.process.terminate()
-        assert await running.end() == 0
-        assert len([line for line in running.said if line["event"] == "up"]) == 3
 
 
 async def test_no_process_outlives_the_supervisor() -> None:
