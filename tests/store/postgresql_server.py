@@ -20,7 +20,8 @@ from tests.real.sogo.packages import install_missing
 WANTED = "EAS_GATEWAY_TEST_POSTGRESQL"
 """The environment variable that says that PostgreSQL is to be tested."""
 
-_USER = "postgres"
+_SUPERUSER = "postgres"
+_USER = "gateway"  # owns the databases, and may no more than that
 _PASSWORD_USER = "password_user"
 _PASSWORD = "a pass/word"
 _numbers = count(1)
@@ -46,12 +47,13 @@ class Server:
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"store_{os.getpid()}_{next(_numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.execute(f"CREATE DATABASE {name} OWNER {_USER} TEMPLATE template0")
         return self.url(name)
 
-    def execute(self, statement: str, *, database: str = _USER) -> None:
-        """Run a statement outside of any transaction."""
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
+    def execute(self, statement: str) -> None:
+        """Run a statement as the superuser, outside of any transaction."""
+        url = self.url(_SUPERUSER, user=_SUPERUSER)
+        with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(statement)
 
     def start(self) -> None:
@@ -93,14 +95,17 @@ def running() -> Iterator[Server]:
     server = Server(folder)
     try:
         if os.geteuid() == 0:  # the server refuses to be root's
-            os.chown(folder, pwd.getpwnam(_USER).pw_uid, -1)
-        data = ["-D", str(folder / "data"), "-U", _USER, "-A", "trust", "-E", "UTF8", "-N"]
+            os.chown(folder, pwd.getpwnam(_SUPERUSER).pw_uid, -1)
+        data = ["-D", str(folder / "data"), "-U", _SUPERUSER, "-A", "trust", "-E", "UTF8", "-N"]
         _run([str(_programs() / "initdb"), *data, "--locale=C.UTF-8"])
         rules = f"local all {_PASSWORD_USER} scram-sha-256\nlocal all all trust\n"
         (folder / "data" / "pg_hba.conf").write_text(rules)
         server.start()
         try:
-            server.execute(f"CREATE ROLE {_PASSWORD_USER} SUPERUSER LOGIN PASSWORD '{_PASSWORD}'")
+            server.execute(f"CREATE ROLE {_USER} LOGIN")
+            server.execute(
+                f"CREATE ROLE {_PASSWORD_USER} LOGIN PASSWORD '{_PASSWORD}' IN ROLE {_USER}"
+            )
             yield server
         finally:
             server.stop()
@@ -118,7 +123,7 @@ def _programs() -> Path:
 
 def _run(command: list[str]) -> None:
     """Run a program of the server as who may run it; raises RuntimeError with what it said."""
-    user = _USER if os.geteuid() == 0 else None
+    user = _SUPERUSER if os.geteuid() == 0 else None
     done = subprocess.run(
         command,
         user=user,

@@ -131,7 +131,7 @@ class TestFollowing:
         store.close()
         name = location.url.partition("@/")[2].partition("?")[0]
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        server.execute(f"CREATE DATABASE {name} OWNER gateway TEMPLATE template0")
         with open_store(tmp_path, location) as other:
             other.mailboxes.add(Mailbox("bob@x.test"))
         snapshot = eventually(follower)
