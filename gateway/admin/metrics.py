@@ -53,6 +53,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "newer CRL comes; past, or 0, if they are already; absent for an exempt CA.",
         "config_reload_success": "1 if the last reload (SIGHUP) succeeded or none was asked for.",
         "config_reload_timestamp_seconds": "When the configuration in use was read, Unix time.",
+        "store_clock_difference_seconds": "How far the store's clock is ahead of this machine's.",
         "build": "The version that runs.",
     }
 )
@@ -93,7 +94,8 @@ class GatewayCollector(Collector):
     """All metrics of the gateway.
 
     `crls` gives the CRLs of this moment, `dropped` the audit records lost in the control process,
-    and `clock` the time, aware.
+    `clock` the time, aware, and `ahead` by how many seconds the store's clock is ahead; None where
+    that is not known.
     """
 
     def __init__(
@@ -103,11 +105,13 @@ class GatewayCollector(Collector):
         crls: Callable[[], Sequence[CrlFacts]],
         dropped: Callable[[], int],
         clock: Callable[[], datetime],
+        ahead: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._reports = reports
         self._crls = crls
         self._dropped = dropped
         self._clock = clock
+        self._ahead = ahead
 
     def describe(self) -> Iterable[Metric]:
         """The names, for the registry, which asks before there are values."""
@@ -128,6 +132,8 @@ class GatewayCollector(Collector):
         if (reload := self._reports.reload) is not None:
             yield _gauge("config_reload_success", {(): float(reload[0])})
             yield _gauge("config_reload_timestamp_seconds", {(): reload[1]})
+        ahead = self._ahead()
+        yield _gauge("store_clock_difference_seconds", {} if ahead is None else {(): ahead})
         yield from _crls(self._crls(), self._clock())
 
 

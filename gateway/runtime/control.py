@@ -85,6 +85,7 @@ class Control:
         self._tasks.spawn(self._receive(), name="receive")
         self._tasks.spawn(self._watch.run(revoked=self._revoked), name="watch the store")
         self._refresh()
+        self._tasks.spawn(self._watch.compare_clocks(), name="compare clocks")
         self._tasks.spawn(keep_house(self._store), name="keep house")
         runner = await self._listen()
         self._tasks.spawn(self._follow_settings(), name="follow settings")
@@ -183,6 +184,7 @@ class Control:
                 crls=lambda: self._crls.facts,
                 dropped=lambda: self._audit.dropped,
                 clock=lambda: datetime.now(UTC),
+                ahead=lambda: self._watch.ahead,
             )
         )
         application = create_application(registry=registry, missing=self.missing)

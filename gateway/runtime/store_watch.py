@@ -16,6 +16,8 @@ from gateway.store.store import Store
 _log = structlog.get_logger()
 
 POLL_SECONDS: Final = 0.5
+CLOCK_SECONDS: Final = 60.0
+CLOCK_LIMIT_SECONDS: Final = 1.0
 
 
 class StoreWatch:
@@ -23,12 +25,14 @@ class StoreWatch:
 
     Attributes:
         authorities: the records as of the last look that succeeded.
+        ahead: how many seconds the store's clock is ahead of this machine's; None before it is asked.
         failure: why the last look failed, one sentence; None if it did not.
     """
 
     def __init__(self, store: Store) -> None:
         self.authorities: Sequence[Authority] = ()
         self.failure: str | None = "the store has not been read yet"
+        self.ahead: float | None = None
         self._store = store
         self._change_id: int | None = None
 
@@ -41,6 +45,25 @@ class StoreWatch:
             if await self.look():
                 revoked()
             await asyncio.sleep(POLL_SECONDS)
+
+    async def compare_clocks(self) -> None:
+        """Ask for the store's time again and again, until cancelled.
+
+        A revocation bears the time of the store: a clock that is wrong moves it.
+        """
+        while True:
+            await self.compare()
+            await asyncio.sleep(CLOCK_SECONDS)
+
+    async def compare(self) -> None:
+        """`ahead` is as of now, unless the store cannot be asked."""
+        try:
+            difference = await asyncio.to_thread(self._store.clock_difference)
+        except StateError:
+            return  # `look` says so
+        self.ahead = difference.total_seconds()
+        if abs(self.ahead) > CLOCK_LIMIT_SECONDS:
+            _log.warning("store.clock_differs", seconds=round(self.ahead, 3))
 
     async def look(self) -> bool:
         """`authorities` and `failure` are as of now; True if a token-valid-from changed since."""

@@ -193,6 +193,11 @@ async def test_metrics_are_what_workers_and_supervisor_said(control: Running) ->
     assert await control.metric("process_restarts_total") == 3
 
 
+async def test_the_clock_of_the_store_is_in_the_metrics(control: Running) -> None:
+    """An embedded store has the clock of its machine."""
+    assert abs(await control.metric("store_clock_difference_seconds")) < 1
+
+
 async def test_crls_are_fetched_and_in_the_metrics(control: Running) -> None:
     """Nobody had to ask for them."""
     assert await control.metric("crl_fetch_success", bool) == 1

@@ -1,6 +1,7 @@
 """Control sees new authorities and new revocations, and a store that cannot be read."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,18 @@ async def test_a_store_that_cannot_be_read_is_a_sentence_and_one_log_line(
     (state_directory / "away").rename(state_directory / FILE_NAME)
     await watch.look()
     assert watch.failure is None
+
+
+async def test_a_clock_that_differs_is_known_and_logged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store stamps revocations: more than a second is worth a warning."""
+    watch = StoreWatch(store)
+    await watch.compare()
+    assert watch.ahead is not None
+    assert abs(watch.ahead) < 1
+    monkeypatch.setattr(store.database, "now", lambda: datetime.now(UTC) + timedelta(seconds=3))
+    with capture_logs() as logs:
+        await watch.compare()
+    assert watch.ahead == pytest.approx(3, abs=0.5)
+    assert [line["event"] for line in logs] == ["store.clock_differs"]
