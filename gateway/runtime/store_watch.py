@@ -25,7 +25,7 @@ class StoreWatch:
 
     Attributes:
         authorities: the records as of the last look that succeeded.
-        ahead: how many seconds the store's clock is ahead of this machine's; None before it is asked.
+        ahead: how many seconds the store's clock is ahead of this machine's; None: not asked yet.
         failure: why the last look failed, one sentence; None if it did not.
     """
 
