@@ -20,6 +20,7 @@ from gateway.runtime import worker
 from gateway.runtime.process import ProcessArguments
 
 _STANDARD = (0, 1, 2)
+_ERRORS = 2
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -95,7 +96,7 @@ def fork(main: Callable[[], int], descriptors: Collection[int], name: str) -> in
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # noqa: BLE001 (the supervisor's own code must never go on in here)
-        traceback.print_exc()
+        os.write(_ERRORS, traceback.format_exc().encode())
     finally:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -174,6 +174,10 @@ class Running:
         """It is told to read its configuration again."""
         self._process.send_signal(signal.SIGHUP)
 
+    def terminate(self) -> None:
+        """It is told to end."""
+        self._process.terminate()
+
     def kill(self) -> None:
         """The supervisor is gone at once, and nobody has told its processes."""
         self._process.kill()
