@@ -90,6 +90,11 @@ class TestRevokeAll:
         assert alice.valid_from.all() == {}
         assert alice.change_id() == 1
 
+    def test_nobody_is_no_change(self, store: Store) -> None:
+        """An empty list writes nothing."""
+        assert store.valid_from.revoke_all([]) == {}
+        assert store.change_id() == 0
+
     def test_many_are_revoked_at_once(self, store: Store) -> None:
         """More than one statement can hold the values of."""
         names = [f"u{number}@x.test" for number in range(3000)]
