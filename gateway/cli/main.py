@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "certificate": "gateway.cli.certificate:command",
         "store": "gateway.cli.store:command",
         "explain": "gateway.cli.explain:command",
+        "profile": "gateway.cli.profile:command",
         "pki": "gateway.cli.pki:command",
     }
 )

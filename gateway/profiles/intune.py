@@ -97,7 +97,7 @@ class EmailProfile:
         }
 
     def _user(self) -> dict[str, str]:
-        own = {"usernameSource": self.user_source}
+        own: dict[str, str] = {"usernameSource": self.user_source}
         if self.kind == "iosEasEmailProfileConfiguration":
             return {**own, "usernameAADSource": self.user_source}
         return own
