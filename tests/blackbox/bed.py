@@ -178,6 +178,10 @@ class Running:
         """It is told to end."""
         self._process.terminate()
 
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        return self._process.wait(PATIENCE_SECONDS)
+
     def kill(self) -> None:
         """The supervisor is gone at once, and nobody has told its processes."""
         self._process.kill()

@@ -93,7 +93,7 @@ def test_a_held_ping_and_sync_are_answered_and_all_ends(
         began = time.monotonic()
         running.terminate()
         answers = _all(ping), _all(sync)
-        assert running.end() == 0
+        assert running.wait() == 0
         assert time.monotonic() - began < END_SECONDS
     for answer, body in zip(
         answers, (bytes.fromhex("03016a00000d45470331000101"), b""), strict=True
