@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.config import Config, LogFormat, Section, Upstream, load, parse
-from gateway.core.binding import UsernameBinding
 from gateway.core.decision import Reauthentication
+from gateway.core.username_binding import (
+    DEFAULT_RULES,
+    Affinity,
+    BindingRules,
+    CertificateField,
+    DirectoryAttribute,
+    UsernameBinding,
+)
 from gateway.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -86,7 +93,9 @@ class TestExample:
         """Taking the comment signs away, with what the key belongs to, gives a right file."""
         text = re.sub(r"^# (\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
         text = text.replace('url = "sqlite"', 'url = "postgresql://gateway@db/gateway"', 1)
+        text = text.replace('username_bindings = ["PrincipalName", "RFC822Name"]\n', "", 1)
         config = read(text.replace('credentials = "header"', 'credentials = "basic"', 1))
+        assert [one.field for one in config.identity.rules.bindings] == [CertificateField.SKI]
         assert config.store.password_file == FOLDER / "state/store.password"
         assert config.upstream[0].ca_file == FOLDER / "certs/mail-ca.pem"
 
@@ -108,10 +117,40 @@ class TestGood:
             '[revocation]\nreauthentication = "immediate"\ndownload_timeout_seconds = 3\n'
             '[log]\nformat = "console"\n'
         )
-        assert config.identity.username_bindings == (UsernameBinding.RFC822_NAME,)
+        assert config.identity.username_bindings == (CertificateField.RFC822_NAME,)
+        assert config.identity.rules == BindingRules.of([CertificateField.RFC822_NAME])
         assert config.revocation.reauthentication is Reauthentication.IMMEDIATE
         assert config.revocation.download_timeout_seconds == 3.0
         assert config.log.format is LogFormat.CONSOLE
+
+    def test_default_bindings(self) -> None:
+        """UPN and address, all of which have to agree."""
+        assert read("").identity.rules == DEFAULT_RULES
+        assert not DEFAULT_RULES.by_priority
+
+    def test_bindings_with_priorities(self) -> None:
+        """They are tried by ascending number, whatever their order, and the first match decides."""
+        rules = read(
+            '[identity]\nrequired_affinity = "high"\nrequire_sid_match = true\n'
+            '[[identity.binding]]\nfield = "PrincipalName"\npriority = 3\naffinity = "low"\n'
+            'attribute = "onPremisesUserPrincipalName"\n'
+            '[[identity.binding]]\nfield = "SKI"\npriority = 0\naffinity = "high"\n'
+        ).identity.rules
+        ski = UsernameBinding(CertificateField.SKI, DirectoryAttribute.CERTIFICATE_USER_IDS)
+        upn = UsernameBinding(
+            CertificateField.PRINCIPAL_NAME, DirectoryAttribute.ON_PREMISES_USER_PRINCIPAL_NAME
+        )
+        assert rules == BindingRules(
+            (ski, upn), by_priority=True, required_affinity=Affinity.HIGH, require_sid_match=True
+        )
+        assert rules.in_use == (ski,)
+
+    def test_bindings_without_priorities(self) -> None:
+        """They are tried in the order of the file, and all of them have to agree."""
+        rules = read(
+            '[[identity.binding]]\nfield = "SID"\n[[identity.binding]]\nfield = "RFC822Name"\n'
+        ).identity.rules
+        assert rules == BindingRules.of([CertificateField.SID, CertificateField.RFC822_NAME])
 
     @pytest.mark.parametrize("text", ["", "[state]\nmax_staleness_seconds = 9\n"])
     def test_default_paths_are_beside_the_file(self, text: str) -> None:
@@ -204,6 +243,7 @@ class TestFile:
         assert load(None).listen.port == 8443
 
 
+BINDING = '[[identity.binding]]\nfield = "SKI"\n'
 WRONG = {
     "[lsten]\n": "lsten: unknown key",
     "[listen]\nprt = 1\n": "listen.prt: unknown key",
@@ -249,8 +289,34 @@ WRONG = {
         "identity.username_bindings: name at least one binding, and each only once"
     ),
     '[identity]\nusername_bindings = "RFC822Name"\n': "identity.username_bindings: write an array",
-    '[identity]\nusername_bindings = ["Subject"]\n': (
-        "identity.username_bindings[0]: write 'PrincipalName' or 'RFC822Name'"
+    '[identity]\nusername_bindings = ["SubjectName"]\n': (
+        "identity.username_bindings[0]: write 'PrincipalName', 'RFC822Name', 'IssuerAndSubject', "
+        "'Subject', 'SKI', 'SHA1PublicKey', 'IssuerAndSerialNumber' or 'SID'"
+    ),
+    '[identity]\nrequired_affinity = "high"\n': (
+        'identity: required_affinity = "high", and each binding has low affinity'
+    ),
+    '[identity]\nrequired_affinity = "none"\n': "identity.required_affinity: write 'low' or 'high'",
+    "[identity]\nbinding = []\n": (
+        "identity.binding: name at least one binding, and each only once"
+    ),
+    "[[identity.binding]]\npriority = 1\n": "identity.binding[0].field: this key has to be there",
+    '[identity]\nusername_bindings = ["SKI"]\n[[identity.binding]]\nfield = "SKI"\n': (
+        "identity: binding takes the place of username_bindings; leave one out"
+    ),
+    BINDING + BINDING: "identity.binding: name at least one binding, and each only once",
+    BINDING + '[[identity.binding]]\nfield = "SID"\npriority = 1\n': (
+        "identity.binding: give each binding a priority, or none"
+    ),
+    BINDING + 'priority = 1\n[[identity.binding]]\nfield = "SID"\npriority = 1\n': (
+        "identity.binding: give each binding a priority of its own"
+    ),
+    BINDING + "priority = -1\n": "identity.binding[0].priority: must be at least 0",
+    BINDING + 'attribute = "userPrincipalName"\n': (
+        "identity.binding[0].attribute: SKI is compared with 'certificateUserIds'"
+    ),
+    BINDING + 'affinity = "low"\n': (
+        "identity.binding[0].affinity: SKI has 'high', which cannot be chosen; leave the key out"
     ),
     '[log]\nlevel = "loud"\n': "log.level: write 'debug', 'info', 'warning' or 'error'",
     "upstream = 3\n": "upstream: write an array",

@@ -115,7 +115,7 @@ def explain(config: Config, question: Question) -> Explanation:
         sent += read_certificates(question.chain_path)
     issuer, subject = _names(leaf, question.path)
     snapshot = _snapshot(config)
-    rules = Rules(config.identity.username_bindings, config.revocation.reauthentication)
+    rules = Rules(config.identity.rules, config.revocation.reauthentication)
     revocation = RevocationView.load(
         config.state.crl_directory,
         authorities=snapshot.authorities.values(),

@@ -8,10 +8,13 @@ from datetime import datetime
 from hashlib import sha256
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gateway.core.distinguished_name import Name, read_name
 from gateway.core.names import PrincipalName, Rfc822Name
+from gateway.core.security_identifier import SECURITY_EXTENSION, extension_sid, uri_sids
 from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError
 
@@ -114,6 +117,60 @@ class ClientCertificate:
             return self._certificate.subject.rfc4514_string()
         except UNREADABLE:
             return f"serial number {self.serial_number:#x}"
+
+    # What follows serves username bindings that few configurations have, and is made when asked
+    # for. Each raises CertificateError when it cannot be read.
+
+    @property
+    def names(self) -> tuple[Name, Name]:
+        """Issuer and subject in the form in which they are compared."""
+        try:
+            return read_name(self._certificate.issuer), read_name(self._certificate.subject)
+        except UNREADABLE as error:
+            raise CertificateError(f"issuer or subject cannot be read: {error}") from error
+
+    @property
+    def key_identifier(self) -> bytes | None:
+        """The SKI extension alone; None where the certificate has none."""
+        extension = self._extension(x509.SubjectKeyIdentifier.oid)
+        return extension.digest if isinstance(extension, x509.SubjectKeyIdentifier) else None
+
+    @property
+    def sha1_hashes(self) -> tuple[bytes, bytes]:
+        """SHA-1 of the certificate, and of the subjectPublicKey's bits."""
+        try:
+            key = x509.SubjectKeyIdentifier.from_public_key(self._certificate.public_key())
+        except UNREADABLE as error:
+            raise CertificateError(f"the public key cannot be read: {error}") from error
+        return self._certificate.fingerprint(SHA1()), key.digest  # noqa: S303 (Entra's choice)
+
+    @property
+    def serial_number_octets(self) -> bytes:
+        """The content of the serial number's INTEGER (RFC 5280 section 4.1.2.2)."""
+        width = self.serial_number.bit_length() // 8 + 1
+        return self.serial_number.to_bytes(width, signed=True)
+
+    @property
+    def security_identifiers(self) -> tuple[str, ...]:
+        """The SIDs of the security extension and of the SAN, each once."""
+        extension = self._extension(SECURITY_EXTENSION)
+        own = (
+            (extension_sid(extension.value),)
+            if isinstance(extension, x509.UnrecognizedExtension)
+            else ()
+        )
+        san = self._extension(x509.SubjectAlternativeName.oid)
+        uris = (
+            san.get_values_for_type(x509.UniformResourceIdentifier)
+            if isinstance(san, x509.SubjectAlternativeName)
+            else []
+        )
+        return tuple(dict.fromkeys((*own, *uri_sids(uris))))
+
+    def _extension(self, oid: x509.ObjectIdentifier) -> object:
+        """The extension, or None: all of them were read once, so that none can fail here."""
+        found = (one.value for one in self._certificate.extensions if one.oid == oid)
+        return next(found, None)
 
 
 def subject_key_id(certificate: x509.Certificate) -> bytes:

@@ -182,12 +182,21 @@ def _key_strength(facts: Facts, _now: datetime) -> str | Deny:
 
 
 def _san(facts: Facts, _now: datetime) -> str | Deny:
-    if not facts.binding.names:
-        return Deny(Reason.NO_USABLE_SAN, "the certificate has no SAN value that a binding uses")
-    found = ", ".join(mailbox.upn for mailbox in facts.binding.mailboxes)
-    if len(facts.binding.mailboxes) > 1:
-        return Deny(Reason.AMBIGUOUS_SAN, f"the SAN values name different mailboxes: {found}")
-    return ", ".join(name.text for name in facts.binding.names)
+    binding = facts.binding
+    if not binding.names:
+        tried = ", ".join(one.text for one in binding.tried)
+        return Deny(
+            Reason.NO_USABLE_SAN,
+            f"the certificate has no SAN value or other field that a binding uses; tried: {tried}",
+        )
+    found = ", ".join(mailbox.upn for mailbox in binding.mailboxes)
+    if len(binding.mailboxes) > 1:
+        return Deny(
+            Reason.AMBIGUOUS_SAN, f"the certificate's values name different mailboxes: {found}"
+        )
+    if binding.refusal is not None:
+        return Deny(Reason.NO_USABLE_SAN, binding.refusal)
+    return ", ".join(name.text for name in binding.names)
 
 
 def _blocked(facts: Facts, _now: datetime) -> str | Deny:

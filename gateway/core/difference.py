@@ -19,8 +19,8 @@ class Difference:
 
     Attributes:
         everything: whatever was decided before may be decided otherwise now.
-        names: keys of mailboxes that are others now, or whose token-valid-from is, and every UPN
-            and address that leads or led to one of them; folded.
+        names: keys of mailboxes that are others now, or whose token-valid-from is, and every UPN,
+            address and identifier that leads or led to one of them; folded.
         certificates: blocked or unblocked, by the id of the CA record and the serial number.
         issuers: ids of the CA records whose CRLs are others.
         valid_from: the latest token-valid-from among those that were set or changed, if any was.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, Self
 
 from gateway.core.authority import Authority
-from gateway.core.binding import MailboxLookup, UsernameBinding, bind
+from gateway.core.binding import MailboxLookup, bind, lookup_keys
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import (
     Decision,
@@ -21,9 +21,9 @@ from gateway.core.decision import (
     decide,
 )
 from gateway.core.difference import Difference
-from gateway.core.names import SanName, fold
 from gateway.core.reasons import Reason
 from gateway.core.revocation import RevocationState, RevocationStatus
+from gateway.core.username_binding import BindingRules
 from gateway.errors import CertificateError
 
 
@@ -79,7 +79,7 @@ class Identity:
 class Rules:
     """What the configuration says about decisions."""
 
-    username_bindings: tuple[UsernameBinding, ...]
+    username_bindings: BindingRules
     reauthentication: Reauthentication
 
 
@@ -157,9 +157,7 @@ class Judge:
 
     def names(self, identity: Identity) -> frozenset[str]:
         """What the certificate can name a mailbox by, folded."""
-        certificate = identity.certificate
-        found: tuple[SanName, ...] = (*certificate.principal_names, *certificate.rfc822_names)
-        return frozenset(fold(name.value) for name in found)
+        return lookup_keys(identity.certificate, self._rules.username_bindings)
 
     def decide(self, identity: Identity, now: datetime) -> Decision:
         """The decision about `identity` at this moment."""

@@ -44,7 +44,7 @@ class Parts:
             upstream=upstream,
             pool=UpstreamPool(upstream, tasks),
             credentials=credentials(upstream),
-            rules=Rules(config.identity.username_bindings, config.revocation.reauthentication),
+            rules=Rules(config.identity.rules, config.revocation.reauthentication),
         )
 
     def context(self, authorities: Iterable[Authority]) -> SSL.Context:

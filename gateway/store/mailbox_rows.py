@@ -1,6 +1,7 @@
 """Mailboxes as rows and back."""
 
 from collections.abc import Collection
+from hashlib import sha256
 
 from sqlalchemy import Connection, select
 
@@ -21,6 +22,9 @@ def mailbox_row(mailbox: Mailbox) -> dict[str, object]:
         "sam_account_name": mailbox.sam_account_name,
         "netbios_domain": mailbox.netbios_domain,
         "enabled": mailbox.enabled,
+        "certificate_user_ids": _SEPARATOR.join(mailbox.certificate_user_ids),
+        "on_premises_upn": mailbox.on_premises_upn,
+        "security_identifier": mailbox.security_identifier,
     }
 
 
@@ -30,6 +34,21 @@ def address_rows(mailbox: Mailbox) -> list[dict[str, object]]:
         {"address": address, "mailbox_key": mailbox.key}
         for address in sorted(folded_addresses(mailbox))
     ]
+
+
+def identifier_rows(mailbox: Mailbox) -> list[dict[str, object]]:
+    """The rows in `identifiers`."""
+    return [
+        {"digest": digest, "mailbox_key": mailbox.key}
+        for digest in sorted(identifier_digests(mailbox))
+    ]
+
+
+def identifier_digests(mailbox: Mailbox) -> dict[str, str]:
+    """By digest, how each identifier of the mailbox is written."""
+    return {
+        sha256(key.encode()).hexdigest(): written for key, written in mailbox.identifiers.items()
+    }
 
 
 def folded_addresses(mailbox: Mailbox) -> set[str]:
@@ -54,10 +73,27 @@ def load_mailboxes(connection: Connection, keys: Collection[str] | None = None) 
         table.sam_account_name,
         table.netbios_domain,
         table.enabled,
+        table.certificate_user_ids,
+        table.on_premises_upn,
+        table.security_identifier,
     ).order_by(table.key)
     if keys is not None:
         statement = statement.where(table.key.in_(keys))
     return [
-        Mailbox(upn, primary, tuple(proxy.split(_SEPARATOR)) if proxy else (), sam, domain, enabled)
-        for upn, primary, proxy, sam, domain, enabled in connection.execute(statement)
+        Mailbox(upn, primary, _lines(proxy), sam, domain, enabled, _lines(ids), on_premises, sid)
+        for (
+            upn,
+            primary,
+            proxy,
+            sam,
+            domain,
+            enabled,
+            ids,
+            on_premises,
+            sid,
+        ) in connection.execute(statement)
     ]
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(text.split(_SEPARATOR)) if text else ()

@@ -1,27 +1,40 @@
 """The mailboxes in the store, and that no two of them share an address."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select
 
 from gateway.core.address import address_problem, name_problem
+from gateway.core.certificate_user_id import user_ids_problem
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
+from gateway.core.security_identifier import sid_problem
 from gateway.errors import StateError
 from gateway.store.database import Database, record_changes
 from gateway.store.mailbox_rows import (
     address_rows,
     folded_addresses,
+    identifier_digests,
+    identifier_rows,
     load_mailbox,
     load_mailboxes,
     mailbox_row,
 )
-from gateway.store.schema import ChangeKind, addresses, mailboxes
+from gateway.store.schema import ChangeKind, addresses, identifiers, mailboxes
 
 ALL_FIELDS = frozenset(
-    {"primary_address", "proxy_addresses", "sam_account_name", "netbios_domain", "enabled"}
+    {
+        "primary_address",
+        "proxy_addresses",
+        "sam_account_name",
+        "netbios_domain",
+        "enabled",
+        "certificate_user_ids",
+        "on_premises_upn",
+        "security_identifier",
+    }
 )
 
 _SHOWN_PROBLEMS = 50
@@ -35,6 +48,9 @@ class MailboxFields(TypedDict, total=False):
     sam_account_name: str | None
     netbios_domain: str | None
     enabled: bool
+    certificate_user_ids: tuple[str, ...]
+    on_premises_upn: str | None
+    security_identifier: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +146,15 @@ class Mailboxes:
             return
         _raise(
             [problem for mailbox in new for problem in _problems(mailbox)]
-            + list(_shared_addresses(connection, new))
+            + list(_shared(_taken_addresses(connection, new), new, _written_addresses))
+            + list(_shared(_taken_identifiers(connection, new), new, identifier_digests))
         )
         if replaced:
             _delete(connection, replaced)
         connection.execute(insert(mailboxes), [mailbox_row(mailbox) for mailbox in new])
-        rows = [row for mailbox in new for row in address_rows(mailbox)]
-        if rows:
-            connection.execute(insert(addresses), rows)
+        for table, rows_of in ((addresses, address_rows), (identifiers, identifier_rows)):
+            if rows := [row for mailbox in new for row in rows_of(mailbox)]:
+                connection.execute(insert(table), rows)
         self._log(connection, [mailbox.key for mailbox in new])
 
     def _remove(self, connection: Connection, keys: Sequence[str]) -> None:
@@ -191,25 +208,60 @@ def _problems(mailbox: Mailbox) -> Iterable[str]:
     for name in (mailbox.sam_account_name, mailbox.netbios_domain):
         if name is not None and (problem := name_problem(name)):
             yield f"{mailbox.upn!r}: the name {name!r} {problem}"
+    if mailbox.on_premises_upn is not None and (
+        problem := address_problem(mailbox.on_premises_upn)
+    ):
+        yield f"{mailbox.upn!r}: the on-premises UPN {mailbox.on_premises_upn!r} {problem}"
+    if problem := user_ids_problem(mailbox.certificate_user_ids):
+        yield f"{mailbox.upn!r}: certificateUserIds: {problem}"
+    sid = mailbox.security_identifier
+    if sid is not None and (problem := sid_problem(sid)):
+        yield f"{mailbox.upn!r}: {sid!r} {problem}"
 
 
-def _shared_addresses(connection: Connection, new: Sequence[Mailbox]) -> Iterable[str]:
-    """One sentence for each address that two mailboxes would have once `new` is stored."""
+def _shared(
+    taken: Iterable[tuple[str, str, str]],
+    new: Sequence[Mailbox],
+    names: Callable[[Mailbox], Mapping[str, str]],
+) -> Iterable[str]:
+    """One sentence for each of the `names` that two mailboxes would have once `new` is stored.
+
+    `taken` are names that are stored, with their mailbox's key and UPN.
+    """
     written = {mailbox.key for mailbox in new}
-    taken = _taken(connection, new)
-    owners = {address: upn for address, key, upn in taken if key not in written}
+    owners = {name: upn for name, key, upn in taken if key not in written}
     for mailbox in new:
-        for address in folded_addresses(mailbox):
-            owner = owners.setdefault(address, mailbox.upn)
+        for name, words in names(mailbox).items():
+            owner = owners.setdefault(name, mailbox.upn)
             if owner != mailbox.upn:
-                yield f"the address {address} cannot be both of {owner} and of {mailbox.upn}"
+                yield f"the {words} cannot be both of {owner} and of {mailbox.upn}"
 
 
-def _taken(connection: Connection, new: Sequence[Mailbox]) -> Iterable[tuple[str, str, str]]:
-    """The stored addresses that matter for `new`, with their mailbox's key and UPN."""
-    statement = select(addresses.c.address, mailboxes.c.key, mailboxes.c.upn).join(
-        mailboxes, addresses.c.mailbox_key == mailboxes.c.key
+def _written_addresses(mailbox: Mailbox) -> Mapping[str, str]:
+    return {address: f"address {address}" for address in folded_addresses(mailbox)}
+
+
+def _taken_addresses(
+    connection: Connection, new: Sequence[Mailbox]
+) -> Iterable[tuple[str, str, str]]:
+    names = folded_addresses(new[0]) if len(new) == 1 else None
+    return _taken(connection, addresses, addresses.c.address, names)
+
+
+def _taken_identifiers(
+    connection: Connection, new: Sequence[Mailbox]
+) -> Iterable[tuple[str, str, str]]:
+    names = identifier_digests(new[0]) if len(new) == 1 else None
+    return _taken(connection, identifiers, identifiers.c.digest, names)
+
+
+def _taken(
+    connection: Connection, table: Table, column: Column[str], names: Collection[str] | None
+) -> Iterable[tuple[str, str, str]]:
+    """Those of `names`, or all, that are stored, with their mailbox's key and UPN."""
+    statement = select(column, mailboxes.c.key, mailboxes.c.upn).join_from(
+        table, mailboxes, table.c.mailbox_key == mailboxes.c.key
     )
-    if len(new) == 1:
-        statement = statement.where(addresses.c.address.in_(folded_addresses(new[0])))
-    return [(address, key, upn) for address, key, upn in connection.execute(statement)]
+    if names is not None:
+        statement = statement.where(column.in_(names))
+    return [(name, key, upn) for name, key, upn in connection.execute(statement)]

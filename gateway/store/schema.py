@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -101,6 +101,9 @@ mailboxes = Table(
     Column("sam_account_name", Text),
     Column("netbios_domain", Text),
     Column("enabled", Boolean, nullable=False),
+    Column("certificate_user_ids", Text, nullable=False, server_default=""),  # one a line
+    Column("on_premises_upn", Text),
+    Column("security_identifier", Text),
 )
 
 # Every address of a mailbox, folded: the key keeps an address from having two mailboxes, and the
@@ -111,6 +114,16 @@ addresses = Table(
     Column("address", Text, primary_key=True),
     Column("mailbox_key", Text, ForeignKey("mailboxes.key", ondelete="CASCADE"), nullable=False),
     Index("addresses_of_mailbox", "mailbox_key"),
+)
+
+# Likewise what else certificates may name a mailbox by. A digest, as PostgreSQL keeps nothing in
+# an index that is as long as a value of certificateUserIds may be.
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("mailbox_key", Text, ForeignKey("mailboxes.key", ondelete="CASCADE"), nullable=False),
+    Index("identifiers_of_mailbox", "mailbox_key"),
 )
 
 # No foreign key: a revocation outlives the removal of its mailbox, lest adding it again undo it.

@@ -25,6 +25,7 @@ Change = tuple[ChangeKind, str]
 class _MailboxMaps(TypedDict):
     _mailboxes: Mapping[str, Mailbox]
     _by_address: Mapping[str, Mailbox]
+    _by_identifier: Mapping[str, Mailbox]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Snapshot:
     authorities: Mapping[str, Authority]
     _mailboxes: Mapping[str, Mailbox] = field(repr=False)
     _by_address: Mapping[str, Mailbox] = field(repr=False)
+    _by_identifier: Mapping[str, Mailbox] = field(repr=False)
     _valid_from: Mapping[str, TokenValidFrom] = field(repr=False)
     _blocked: frozenset[tuple[str, int]] = field(repr=False)
 
@@ -56,6 +58,10 @@ class Snapshot:
     def find_by_address(self, address: str) -> Mailbox | None:
         """The mailbox that has this address as its primary or a proxy address."""
         return self._by_address.get(fold(address))
+
+    def find_by_identifier(self, key: str) -> Mailbox | None:
+        """The mailbox among whose `identifiers` this key is."""
+        return self._by_identifier.get(key)
 
     def token_valid_from(self, mailbox_key: str) -> TokenValidFrom | None:
         """What is set for the mailbox with this key, or None."""
@@ -78,12 +84,13 @@ class Snapshot:
         mailboxes = differing(old_mailboxes, self._mailboxes)
         valid_from = differing(old_valid_from, self._valid_from)
         states = (old_mailboxes, self._mailboxes)
-        versions = (state[key] for key in mailboxes for state in states if key in state)
-        addresses = {address for one in versions for address in folded_addresses(one)}
+        versions = [state[key] for key in mailboxes for state in states if key in state]
+        leading = {address for one in versions for address in folded_addresses(one)}
+        leading.update(key for one in versions for key in one.identifiers)
         moments = (self._valid_from[key].value for key in valid_from if key in self._valid_from)
         return Difference(
             everything=before.authorities != self.authorities,
-            names=frozenset(mailboxes | valid_from | addresses),
+            names=frozenset(mailboxes | valid_from | leading),
             certificates=old_blocked ^ self._blocked,
             valid_from=max(moments, default=None),
         )
@@ -97,6 +104,7 @@ class Snapshot:
             _authorities(connection),
             {mailbox.key: mailbox for mailbox in mailboxes},
             dict(_addressed(mailboxes)),
+            dict(_identified(mailboxes)),
             load_valid_from(connection),
             load_blocked(connection),
         )
@@ -123,14 +131,22 @@ class Snapshot:
     ) -> "_MailboxMaps":
         """The maps where the mailboxes with these keys are those `present`, and no others."""
         mailboxes, by_address = dict(self._mailboxes), dict(self._by_address)
+        by_identifier = dict(self._by_identifier)
         # An address may have moved from one of them to another: all go before the first comes.
         for key in keys:
             gone = mailboxes.pop(key, None)
             for address in folded_addresses(gone) if gone else ():
                 by_address.pop(address, None)
+            for identifier in gone.identifiers if gone else ():
+                by_identifier.pop(identifier, None)
         mailboxes.update({mailbox.key: mailbox for mailbox in present})
         by_address.update(_addressed(present))
-        return {"_mailboxes": mailboxes, "_by_address": by_address}
+        by_identifier.update(_identified(present))
+        return {
+            "_mailboxes": mailboxes,
+            "_by_address": by_address,
+            "_by_identifier": by_identifier,
+        }
 
 
 def _authorities(connection: Connection) -> Mapping[str, Authority]:
@@ -145,3 +161,9 @@ def _addressed(mailboxes: Iterable[Mailbox]) -> Iterable[tuple[str, Mailbox]]:
     for mailbox in mailboxes:
         for address in folded_addresses(mailbox):
             yield address, mailbox
+
+
+def _identified(mailboxes: Iterable[Mailbox]) -> Iterable[tuple[str, Mailbox]]:
+    for mailbox in mailboxes:
+        for identifier in mailbox.identifiers:
+            yield identifier, mailbox

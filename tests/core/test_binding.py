@@ -3,13 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.binding import UsernameBinding, bind
+from gateway.core.binding import bind, lookup_keys
 from gateway.core.certificate import ClientCertificate
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import PrincipalName, Rfc822Name, fold
+from gateway.core.username_binding import DEFAULT_RULES, BindingRules, CertificateField
 from tests.core.facts import certificate
 
-UPN, ADDRESS = UsernameBinding.PRINCIPAL_NAME, UsernameBinding.RFC822_NAME
+UPN, ADDRESS = CertificateField.PRINCIPAL_NAME, CertificateField.RFC822_NAME
 ALICE = Mailbox(
     "alice@corp.local", primary_address="alice@mail.test", proxy_addresses=("a.s@mail.test",)
 )
@@ -28,6 +29,10 @@ class Directory:
         """By any address."""
         return next((m for m in (ALICE, BOB, KIM) if fold(address) in m.addresses), None)
 
+    def find_by_identifier(self, key: str) -> Mailbox | None:
+        """By an identifier, which none of the default bindings asks for."""
+        raise AssertionError(key)
+
 
 def named(*, upns: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> ClientCertificate:
     """A certificate with these SAN values."""
@@ -37,9 +42,9 @@ def named(*, upns: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> Cli
     )
 
 
-def mailboxes(one: ClientCertificate, *order: UsernameBinding) -> tuple[Mailbox, ...]:
+def mailboxes(one: ClientCertificate, *order: CertificateField) -> tuple[Mailbox, ...]:
     """What the certificate leads to by these bindings, by both where none is given."""
-    return bind(one, order or (UPN, ADDRESS), Directory()).mailboxes
+    return bind(one, BindingRules.of(order or (UPN, ADDRESS)), Directory()).mailboxes
 
 
 class TestLookUp:
@@ -63,7 +68,9 @@ class TestLookUp:
     def test_unbound_values_are_not_looked_at(self) -> None:
         """A kind of name that no binding uses leads nowhere and is no usable name."""
         both = named(upns=("alice@corp.local",), addresses=("bob@mail.test",))
-        assert bind(both, (ADDRESS,), Directory()).names == (Rfc822Name("bob@mail.test"),)
+        assert bind(both, BindingRules.of([ADDRESS]), Directory()).names == (
+            Rfc822Name("bob@mail.test"),
+        )
         assert mailboxes(both, ADDRESS) == (BOB,)
         assert mailboxes(both, UPN) == (ALICE,)
 
@@ -94,14 +101,27 @@ class TestSeveral:
     def test_order_is_that_of_the_bindings(self) -> None:
         """Names and mailboxes come in the configured order."""
         both = named(upns=("alice@corp.local",), addresses=("bob@mail.test",))
-        found = bind(both, (ADDRESS, UPN), Directory())
+        found = bind(both, BindingRules.of([ADDRESS, UPN]), Directory())
         assert found.names == (Rfc822Name("bob@mail.test"), PrincipalName("alice@corp.local"))
         assert found.mailboxes == (BOB, ALICE)
 
     def test_no_value(self) -> None:
         """A certificate without a name leads nowhere."""
-        found = bind(named(), (UPN, ADDRESS), Directory())
+        found = bind(named(), DEFAULT_RULES, Directory())
         assert (found.names, found.mailboxes) == ((), ())
+
+    def test_says_what_was_tried(self) -> None:
+        """The denial of a certificate without a usable value names the bindings."""
+        assert [one.text for one in bind(named(), DEFAULT_RULES, Directory()).tried] == [
+            "PrincipalName with userPrincipalName",
+            "RFC822Name with proxyAddresses",
+        ]
+
+    def test_what_leads_to_a_mailbox_is_its_san_values(self) -> None:
+        """Folded, and also those that no binding uses: they cost nothing and may be bound later."""
+        both = named(upns=("ALICE@corp.local",), addresses=("b@Mail.test",))
+        for rules in (DEFAULT_RULES, BindingRules.of([UPN])):
+            assert lookup_keys(both, rules) == {"alice@corp.local", "b@mail.test"}
 
 
 @given(st.lists(st.sampled_from(["alice@corp.local", "BOB@corp.local", "x@y"]), max_size=6))

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config import Limits, Upstream
 from gateway.core.authority import Authority, AuthorityType
-from gateway.core.binding import UsernameBinding
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Reauthentication, TokenValidFrom
 from gateway.core.difference import Difference, differing
@@ -23,6 +22,7 @@ from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
 from gateway.core.revocation import RevocationState, RevocationStatus
+from gateway.core.username_binding import DEFAULT_RULES
 from gateway.credentials.upstream_user import credentials, identity_headers
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
@@ -62,6 +62,10 @@ class Directory:
         """By address."""
         wanted = fold(address)
         return next((m for m in self.mailboxes if wanted in map(fold, m.addresses)), None)
+
+    def find_by_identifier(self, key: str) -> Mailbox | None:
+        """By certificateUserIds and the like."""
+        return next((m for m in self.mailboxes if key in m.identifiers), None)
 
     def token_valid_from(self, mailbox_key: str) -> TokenValidFrom | None:
         """As set by the test."""
@@ -339,9 +343,7 @@ class Bed:
             (Mailbox("alice@example.test"), Mailbox("bob@example.test")),
         )
         self.crls = Crls()
-        self.judge = Judge(
-            Rules(tuple(UsernameBinding), reauthentication), self.directory, self.crls
-        )
+        self.judge = Judge(Rules(DEFAULT_RULES, reauthentication), self.directory, self.crls)
         self.limits = Limits(**limits)
         self.now = time.time
         self.counters = Counters()

@@ -22,7 +22,9 @@ from gateway.store.store import Store, open_store
 from tests.helpers import Pki
 from tests.store.conftest import KINDS, Place, make_place
 
-ALICE = Mailbox("Älice@x.test", "a@x.test", ("aa@x.test", "ab@x.test"), "alice", "X", enabled=False)
+ALICE = Mailbox(
+    "Älice@x.test", "a@x.test", ("aa@x.test", "ab@x.test"), "alice", "X", False, ("alice@local",)
+)
 
 
 @pytest.fixture(params=KINDS)
