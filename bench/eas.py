@@ -14,11 +14,14 @@ def _body(element: bytes, text: bytes) -> bytes:
     return _WBXML_PING_PAGE + _PING + element + b"\x03" + text + b"\x00\x01\x01"
 
 
-def request(port: int, *, device: str) -> bytes:
-    """A whole Ping request, as a phone of the mailbox sends it to the server at `port`."""
+def request(port: int, *, device: str, mailbox: str = MAILBOX, command: str = "Ping") -> bytes:
+    """A whole Ping request, as a phone of the mailbox sends it to the server at `port`.
+
+    Another `command` changes its name alone.
+    """
     body = _body(_HEARTBEAT_INTERVAL, b"9")
     head = (
-        f"POST /Microsoft-Server-ActiveSync?Cmd=Ping&User={MAILBOX}&DeviceId={device}"
+        f"POST /Microsoft-Server-ActiveSync?Cmd={command}&User={mailbox}&DeviceId={device}"
         "&DeviceType=Bench HTTP/1.1\r\n"
         f"Host: localhost:{port}\r\n"
         "User-Agent: Bench/1.0\r\n"
