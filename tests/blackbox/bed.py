@@ -134,7 +134,8 @@ class Bed:
             moves = " ".join(f"{3 + n}<&{fd}" for n, fd in enumerate(sockets))
             words = ["bash", "-c", f'exec {moves}; LISTEN_PID=$$ exec "$@"', "bash", *words]
             more |= {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": "phones:admin"}
-        with self.log.open("wb") as output:
+        self.log.write_bytes(b"")
+        with self.log.open("ab") as output:  # another gateway may still write to it
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,

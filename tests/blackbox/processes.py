@@ -1,16 +1,15 @@
 """Which processes there are."""
 
-import os
 from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of that id."""
+    """Whether a process of that id runs; one that has ended and was not yet waited for does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def processes_in(folder: Path) -> list[str]:
