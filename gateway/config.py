@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from enum import Enum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -55,11 +56,19 @@ def _address(text: str) -> str:
     return text
 
 
+def _network(text: object) -> object:
+    try:
+        return ip_network(text) if isinstance(text, str) else text
+    except ValueError as error:
+        raise ValueError(f"write a network, such as 10.0.0.0/8 or fd00::/8: {error}") from error
+
+
 # TOML has types, and "443" is no number: every section is strict. Paths, enumerations and tuples
 # are what TOML lacks, so these alone are made of its texts and arrays.
 _FROM_TOML = Field(strict=False)
 FilePath = Annotated[Path, _FROM_TOML, AfterValidator(_beside_the_file)]
 Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
@@ -79,6 +88,16 @@ class Listen(Section):
     private_key: FilePath = Path("certs/server.key")
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
+    proxy_protocol: bool = False
+    proxy_protocol_from: Annotated[tuple[Network, ...], _FROM_TOML] = ()
+
+    @model_validator(mode="after")
+    def _somebody_is_trusted(self) -> Self:
+        if self.proxy_protocol and not self.proxy_protocol_from:
+            raise ValueError(
+                "proxy_protocol needs proxy_protocol_from, the load balancers' networks"
+            )
+        return self
 
 
 class Tls(Section):
@@ -86,6 +105,7 @@ class Tls(Section):
 
     minimum_version: Literal["1.2", "1.3"] = "1.2"
     handshake_timeout_seconds: Seconds = 20
+    ticket_lifetime_seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 3600
 
 
 class State(Section):

@@ -252,6 +252,14 @@ WRONG = {
     "[[listen]]\n": "listen: write a table of keys",
     '[listen]\nport = "443"\n': "listen.port: write a whole number, without quotes",
     "[listen]\nport = 443.0\n": "listen.port: write a whole number, without quotes",
+    "[listen]\nproxy_protocol = true\n": (
+        "listen: proxy_protocol needs proxy_protocol_from, the load balancers' networks"
+    ),
+    '[listen]\nproxy_protocol_from = ["10.0.0.1/8"]\n': (
+        "listen.proxy_protocol_from[0]: write a network, such as 10.0.0.0/8 or fd00::/8:"
+        " 10.0.0.1/8 has host bits set"
+    ),
+    "[tls]\nticket_lifetime_seconds = -1\n": ("tls.ticket_lifetime_seconds: must be at least 0"),
     "[listen]\nworkers = true\n": "listen.workers: write a whole number, without quotes",
     "[listen]\nport = 65536\n": "listen.port: must be at most 65535",
     "[listen]\nport = -1\n": "listen.port: must be at least 0",

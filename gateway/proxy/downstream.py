@@ -7,8 +7,10 @@ from typing import Protocol, cast
 
 from gateway.proxy.dialogue import Dialogue
 from gateway.proxy.index import Key
+from gateway.proxy.opening import Opening, is_trusted
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
+from gateway.tls.proxy_protocol import ProxyProtocolError
 from gateway.tls.session import HandshakeFailure, TlsSession
 
 _LINGER_SECONDS = 5.0
@@ -58,6 +60,7 @@ class Downstream(asyncio.Protocol):
         "_dialogue",
         "_held",
         "_home",
+        "_opening",
         "_phase",
         "_services",
         "_tls",
@@ -70,7 +73,8 @@ class Downstream(asyncio.Protocol):
     def __init__(self, services: Services, home: Home) -> None:
         self._services = services
         self._home = home
-        self._tls = TlsSession(services.context)
+        self._opening: Opening | None = None  # until the handshake is done
+        self._tls: TlsSession | None = None
         self._dialogue: Dialogue | None = None
         self._transport: asyncio.Transport | None = None
         self._address = ""
@@ -86,35 +90,65 @@ class Downstream(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"
         self._enter(_Phase.HANDSHAKE, self._services.handshake_timeout_seconds)
+        services, proxies = self._services, self._services.proxies
+        if proxies is not None and not is_trusted(self._address, proxies):
+            self._refuse(f"{self._address} is not among listen.proxy_protocol_from")
+        else:
+            header = proxies is not None
+            self._opening = Opening(self._address, services.listener, has_header=header)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the network."""
         if self._phase is _Phase.LINGER:
             return
-        dialogue = self._dialogue
-        plain = self._tls.feed(data)
-        if dialogue is None:
-            dialogue = self._shake_hands()
-            if dialogue is None:
+        tls, dialogue = self._tls, self._dialogue
+        if dialogue is None or tls is None:
+            self._open(data)
+            return
+        plain = tls.feed(data)
+        self._take(tls, dialogue, plain)
+
+    def _open(self, data: bytes) -> None:
+        """Take what comes before the end of the handshake, and what comes along with it."""
+        opening, tls = self._opening, self._tls
+        if opening is None:
+            return
+        if tls is None:
+            try:
+                begun = opening.feed(data)
+            except ProxyProtocolError as error:
+                self._refuse(str(error))
                 return
+            if begun is None:
+                return
+            self._address = opening.address
+            tls, data = begun
+            self._tls = tls
+        plain = tls.feed(data)
+        dialogue = self._shake_hands(opening, tls)
+        if dialogue is not None:
+            self._take(tls, dialogue, plain)
+
+    def _take(self, tls: TlsSession, dialogue: Dialogue, plain: bytes) -> None:
         if plain:
             dialogue.receive(plain)
         else:
-            self._send_raw(self._tls.output())
-        if self._tls.broken:
+            self._send_raw(tls.output())
+        if tls.broken:
             self.abort()
-        elif self._tls.closed:
+        elif tls.closed:
             self._half_closed()
 
     def eof_received(self) -> bool:
         """The device sends no more; with a close_notify before it, an answer may still go out."""
-        if self._phase is _Phase.HALF_CLOSED or self._tls.closed:
+        if self._phase is _Phase.HALF_CLOSED or (self._tls is not None and self._tls.closed):
             return self._phase is not _Phase.LINGER
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
-        if self._phase is _Phase.HANDSHAKE and self._tls.failure is None:
+        failed = self._tls is not None and self._tls.failure is not None
+        if self._phase is _Phase.HANDSHAKE and not failed:
             cut = HandshakeFailure(
                 "other", "the client closed the connection" if exc is None else str(exc)
             )
@@ -154,8 +188,9 @@ class Downstream(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Send plain text to the device."""
         transport = self._transport
-        if transport is not None and not transport.is_closing():
-            transport.write(self._tls.encrypt(data))
+        tls = self._tls
+        if transport is not None and tls is not None and not transport.is_closing():
+            transport.write(tls.encrypt(data))
 
     def hold(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether to take nothing more from the device for now."""
@@ -175,7 +210,7 @@ class Downstream(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing() or self._phase is _Phase.LINGER:
             return
-        self._send_raw(self._tls.end())
+        self._say_goodbye()
         if self._phase is _Phase.HALF_CLOSED:
             transport.close()
             return
@@ -216,9 +251,9 @@ class Downstream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _shake_hands(self) -> Dialogue | None:
+    def _shake_hands(self, opening: Opening, tls: TlsSession) -> Dialogue | None:
         """The dialogue, once the handshake is done."""
-        tls, services = self._tls, self._services
+        services = self._services
         self._send_raw(tls.output())
         if tls.failure is not None:
             services.observer.handshake(tls.failure, self._address)
@@ -227,13 +262,24 @@ class Downstream(asyncio.Protocol):
         if not tls.established:
             return None
         services.observer.counters.handshakes["ok"] += 1
-        verdicts = Verdicts(services, tls.chain(), self._address, file=self._file)
+        verdicts = opening.verdicts(services, tls, self._file)
+        self._opening = None
         self._dialogue = dialogue = Dialogue(
             self, services, verdicts, address=self._address, server_name=tls.server_name()
         )
         # A device that has just come has something to ask.
         self._enter(_Phase.IDLE, services.limits.header_timeout_seconds)
         return dialogue
+
+    def _refuse(self, detail: str) -> None:
+        """Cut a connection that is none of a device's."""
+        self._services.observer.log("connection.refused", self._address, detail=detail)
+        self._phase = _Phase.LINGER
+        self.abort()
+
+    def _say_goodbye(self) -> None:
+        if self._tls is not None:
+            self._send_raw(self._tls.end())
 
     def _linger(self) -> None:
         """Send no more, and read until the device closes: a reset would overtake what was sent."""
@@ -247,7 +293,7 @@ class Downstream(asyncio.Protocol):
             if self._phase is not _Phase.HALF_CLOSED:
                 self._enter(_Phase.HALF_CLOSED, _HALF_CLOSED_SECONDS)
         elif self._transport is not None:
-            self._send_raw(self._tls.end())
+            self._say_goodbye()
             self._transport.close()
 
     def settle(self, hold: bool) -> None:  # noqa: FBT001 (as `hold`)

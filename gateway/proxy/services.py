@@ -1,9 +1,8 @@
 """What every connection of a worker shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from OpenSSL import SSL
+from ipaddress import IPv4Network, IPv6Network
 
 from gateway.config import Limits
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
@@ -13,6 +12,9 @@ from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
 from gateway.proxy.routes import Routes
 from gateway.proxy.upstream import UpstreamPool
+from gateway.tls.listener import Listener
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(slots=True)
@@ -20,11 +22,14 @@ class Services:
     """The collaborators of one worker's connections.
 
     Attributes:
-        context: the TLS context of new connections; replaced whole when the CAs change.
+        listener: the TLS contexts of new connections; replaced whole when the CAs change, and when
+            its tickets are no longer good.
+        proxies: who must say, by the PROXY protocol, who the client is, and nobody else may
+            connect; None where clients connect themselves.
         body_limit: bytes of one request body that are taken.
     """
 
-    context: SSL.Context
+    listener: Listener
     judge: Judge
     pool: UpstreamPool
     routes: Routes
@@ -38,3 +43,4 @@ class Services:
     handshake_timeout_seconds: float
     response_timeout_seconds: float
     clock: Callable[[], float]  # seconds since the epoch
+    proxies: Sequence[Network] | None = None

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Self
-
-from OpenSSL import SSL
 
 from gateway.config import Config, Upstream
 from gateway.core.authority import Authority
+from gateway.core.decision import Session
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.credentials.upstream_user import Credentials, credentials, identity_headers
 from gateway.errors import ConfigError
@@ -17,7 +17,8 @@ from gateway.proxy.routes import Routes
 from gateway.proxy.services import Services
 from gateway.proxy.upstream import UpstreamPool
 from gateway.tasks import Tasks
-from gateway.tls.context import ServerIdentity, server_context
+from gateway.tls.context import ServerIdentity
+from gateway.tls.listener import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,20 @@ class Parts:
             rules=Rules(config.identity.rules, config.revocation.reauthentication),
         )
 
-    def context(self, authorities: Iterable[Authority]) -> SSL.Context:
-        """The TLS context for new connections while these are trusted."""
-        minimum = self.config.tls.minimum_version
-        return server_context(self.identity, authorities, minimum_version=minimum)
+    def listener(self, authorities: Iterable[Authority], born: Session) -> Listener:
+        """The TLS contexts of new connections while these are trusted; `born` is now."""
+        tls = self.config.tls
+        return Listener(
+            self.identity,
+            tuple(authorities),
+            minimum_version=tls.minimum_version,
+            born=born,
+            ticket_lifetime=timedelta(seconds=tls.ticket_lifetime_seconds),
+        )
 
     def services(self) -> Mapping[str, Any]:
         """The fields of `Services` that follow from the configuration alone."""
-        limits, upstream = self.config.limits, self.upstream
+        limits, upstream, listen = self.config.limits, self.upstream, self.config.listen
         buffered = upstream.request_body == "buffer"
         largest = upstream.buffer_limit_bytes
         return {
@@ -68,6 +75,7 @@ class Parts:
             "body_limit": min(limits.body_bytes, largest) if buffered else limits.body_bytes,
             "handshake_timeout_seconds": self.config.tls.handshake_timeout_seconds,
             "response_timeout_seconds": upstream.response_timeout_seconds,
+            "proxies": listen.proxy_protocol_from if listen.proxy_protocol else None,
         }
 
     def replace_in(self, services: Services) -> None:

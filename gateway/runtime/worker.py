@@ -11,10 +11,12 @@ import socket
 import time
 import weakref
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 import uvloop
 
+from gateway.core.decision import Session
 from gateway.errors import GatewayError, UpstreamError
 from gateway.proxy.connections import Connections
 from gateway.proxy.judge import Judge
@@ -30,6 +32,7 @@ from gateway.tasks import Tasks
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.logs import configure_logging
+from gateway.tls.listener import Listener
 
 _log = structlog.get_logger()
 
@@ -86,7 +89,7 @@ class Worker:
             backlog=self._settings.config.listen.backlog,
         )
         self._tasks.spawn(self._follow(running, connections), name="follow")
-        self._tasks.spawn(self._tick(connections), name="tick")
+        self._tasks.spawn(self._tick(running, connections), name="tick")
         _settle_memory()
         _log.info("worker.started", mailboxes=running.known.snapshot.mailbox_count)
         await self._stop.wait()
@@ -111,7 +114,7 @@ class Worker:
             raise AssertionError("the first poll tells what is known")
         await self._resolve(parts.pool)
         services = Services(
-            context=parts.context(known.snapshot.authorities.values()),
+            listener=_listener(parts, known),
             judge=Judge(parts.rules, known.snapshot, known.revocation),
             observer=self._observer,
             clock=time.time,
@@ -155,9 +158,17 @@ class Worker:
         """Decide by `news` from now on; whom it cuts off has been on return."""
         services, before = running.services, running.known.snapshot.authorities
         if news.snapshot.authorities is not before:
-            services.context = running.parts.context(news.snapshot.authorities.values())
+            services.listener = _listener(running.parts, news)
         running.known = news
-        await connections.follow(news.snapshot, news.revocation)
+        change = await connections.follow(news.snapshot, news.revocation)
+        if change.valid_from is not None:
+            services.listener.outdate(change.valid_from)
+            self._renew_listener(running)
+
+    def _renew_listener(self, running: _Running) -> None:
+        """Issue tickets anew if those that phones have are no longer good."""
+        if running.services.listener.is_old(datetime.now(UTC)):
+            running.services.listener = _listener(running.parts, running.known)
 
     async def _follow_settings(self, running: _Running) -> None:
         """Go over to what the supervisor has found right, if it has anything new."""
@@ -179,12 +190,12 @@ class Worker:
     def _swap(self, running: _Running, parts: Parts) -> None:
         """New requests go by `parts`; those under way end as they began. No await: all or none."""
         services, known = running.services, running.known
-        context = parts.context(known.snapshot.authorities.values())
+        listener = _listener(parts, known)
         judge = Judge(parts.rules, known.snapshot, known.revocation)
         judge.epoch = services.judge.epoch + 1  # so that every verdict is made again
         old = services.pool
         parts.replace_in(services)
-        services.context, services.judge = context, judge
+        services.listener, services.judge = listener, judge
         running.parts = parts
         running.resolving.cancel()
         running.resolving = self._tasks.spawn(parts.pool.keep_resolved(), name="resolve")
@@ -192,7 +203,7 @@ class Worker:
         old.close()
         self._retired.add(old)
 
-    async def _tick(self, connections: Connections) -> None:
+    async def _tick(self, running: _Running, connections: Connections) -> None:
         """Once a second: time limits, and the totals for operations."""
         due = time.monotonic()
         while True:
@@ -201,10 +212,17 @@ class Worker:
             self._counters.loop_lag_seconds = max(0.0, now - due)
             due = now + _TICK_SECONDS
             connections.sweep()
+            self._renew_listener(running)
             for pool in tuple(self._retired):
                 pool.sweep(now)
             self._observer.flush()
             self._status.report()
+
+
+def _listener(parts: Parts, known: Known) -> Listener:
+    snapshot = known.snapshot
+    born = Session(datetime.now(UTC), snapshot.change_id)
+    return parts.listener(snapshot.authorities.values(), born)
 
 
 def _settle_memory() -> None:

@@ -1,6 +1,8 @@
 """TLS contexts for the listener: which certificates are demanded and who may have signed them."""
 
+import math
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,7 @@ _CIPHERS = (
     b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:@SECLEVEL=2"
 )
 _HTTP = b"http/1.1"
+_SESSIONS = b"eas-gateway"
 
 
 class ServerIdentity:
@@ -38,6 +41,19 @@ class ServerIdentity:
             raise CertificateError(
                 f"listen.private_key: {private_key} is not the key of {certificate}"
             )
+        self._names = _dns_names(self.chain[0])
+
+    def is_for(self, name: str) -> bool:
+        """Whether the certificate has this name, lower-case, or a wildcard for it (RFC 9525)."""
+        return name in self._names or f"*.{name.partition('.')[2]}" in self._names
+
+
+def _dns_names(certificate: x509.Certificate) -> frozenset[str]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, ValueError):
+        return frozenset()
+    return frozenset(name.lower() for name in found.value.get_values_for_type(x509.DNSName))
 
 
 def server_context(
@@ -45,22 +61,27 @@ def server_context(
     authorities: Iterable[Authority],
     *,
     minimum_version: Literal["1.2", "1.3"],
+    ticket_lifetime: timedelta = timedelta(0),
 ) -> SSL.Context:
     """A context that demands a client certificate of one of `authorities`.
 
     OpenSSL checks chain, validity, key usage and extended key usage; revocation is decided for each
     request elsewhere. The roots and intermediates are named in the certificate request (RFC 8446
-    section 4.2.4), so that a phone offers the right certificate.
+    section 4.2.4), so that a phone offers the right certificate. Tickets, if they have a lifetime,
+    hold the whole session (RFC 5077, RFC 8446 section 4.6.1); no session is kept here, and no data
+    is taken before the handshake has ended.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(_VERSIONS[minimum_version])
     context.set_cipher_list(_CIPHERS)
     context.set_options(
-        SSL.OP_NO_TICKET
-        | SSL.OP_NO_COMPRESSION
-        | SSL.OP_NO_RENEGOTIATION
-        | SSL.OP_CIPHER_SERVER_PREFERENCE
+        SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     )
+    if ticket_lifetime:
+        context.set_session_id(_SESSIONS)  # OpenSSL resumes no session with a certificate without
+        context.set_timeout(math.ceil(ticket_lifetime.total_seconds()))
+    else:
+        context.set_options(SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     _present(context, identity)

@@ -67,9 +67,19 @@ class TlsSession:
     `feed` takes what came from the network; `output` gives what must go there.
     """
 
-    __slots__ = ("_boundary", "_connection", "broken", "closed", "established", "failure")
+    __slots__ = (
+        "_boundary",
+        "_connection",
+        "_server_name",
+        "broken",
+        "closed",
+        "established",
+        "failure",
+    )
 
-    def __init__(self, context: SSL.Context) -> None:
+    def __init__(self, context: SSL.Context, server_name: str | None = None) -> None:
+        """`server_name` is what `context` was chosen by, lower-case; None where by none."""
+        self._server_name = server_name
         self._connection = SSL.Connection(context, None)
         self._connection.set_accept_state()
         self._boundary = RecordBoundary()
@@ -135,12 +145,28 @@ class TlsSession:
         return self.output()
 
     def chain(self) -> tuple[bytes, ...]:
-        """The verified chain as DER, the device's certificate first and the root last."""
-        chain = self._connection.get_verified_chain() or ()
+        """The verified chain as DER, the device's certificate first and the root last.
+
+        Of a resumed session the device's certificate alone.
+        """
+        chain = self._connection.get_verified_chain()
+        if chain is None:
+            leaf = self._connection.get_peer_certificate()
+            chain = [] if leaf is None else [leaf]
         return tuple(_der(certificate) for certificate in chain)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether a ticket took the place of the handshake's check of the certificate.
+
+        No other session is without a verified chain.
+        """
+        return self.established and self._connection.get_verified_chain() is None
 
     def server_name(self) -> str | None:
         """The SNI that the client asked for (RFC 6066 section 3), None where it named none."""
+        if self._server_name is not None:
+            return self._server_name
         name = self._connection.get_servername()
         return None if name is None else name.decode("ascii", "replace")
 
@@ -166,8 +192,20 @@ class TlsSession:
             self.broken = True
             self.failure = self._explain(error)
             return False
-        self.established = True
-        return True
+        self.established = self._is_for_its_name()
+        return self.established
+
+    def _is_for_its_name(self) -> bool:
+        """Whether OpenSSL read the same name as who chose the context: tickets are bound to it.
+
+        It tells none after TLS 1.2 has resumed a session.
+        """
+        name, expected = self._connection.get_servername(), self._server_name
+        if expected is None or name is None or name.lower() == expected.encode():
+            return True
+        self.broken = True
+        self.failure = HandshakeFailure("other", "the client changed the server name")
+        return False
 
     def _explain(self, error: SSL.Error) -> HandshakeFailure:
         found = self._connection.get_app_data()

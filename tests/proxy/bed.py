@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.config import Limits, Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.certificate import ClientCertificate
-from gateway.core.decision import Reauthentication, TokenValidFrom
+from gateway.core.decision import Reauthentication, Session, TokenValidFrom
 from gateway.core.difference import Difference, differing
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.core.mailbox import Mailbox
@@ -31,12 +31,13 @@ from gateway.proxy.index import Key
 from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.observer import Observer
 from gateway.proxy.routes import Routes
-from gateway.proxy.services import Services
+from gateway.proxy.services import Network, Services
 from gateway.proxy.upstream import UpstreamPool
 from gateway.tasks import Tasks
 from gateway.telemetry.channel import Sender, open_channel
 from gateway.telemetry.counters import Counters
-from gateway.tls.context import ServerIdentity, server_context
+from gateway.tls.context import ServerIdentity
+from gateway.tls.listener import Listener
 from tests.helpers import Pki, StoredCertificate, client_context
 
 _PATIENCE = 10.0  # seconds until a test that waits in vain fails
@@ -336,6 +337,7 @@ class Bed:
         self.mail = mail
         limits = settings.pop("limits", {})
         reauthentication = settings.pop("reauthentication", Reauthentication.FRESH_CRL)
+        proxies = settings.pop("proxies", None)
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
         self.upstream = Upstream(name="mail", url=url, **settings)
         self.directory = Directory(
@@ -347,6 +349,7 @@ class Bed:
         self.limits = Limits(**limits)
         self.now = time.time
         self.counters = Counters()
+        self.proxies: tuple[Network, ...] | None = proxies
         self.handshake_timeout_seconds = 20.0
         self.response_timeout_seconds = 3900.0
         self.port = 0
@@ -363,11 +366,7 @@ class Bed:
         await pool.resolve()
         self.pool = pool
         self.services = Services(
-            context=server_context(
-                ServerIdentity(self.pki.server.pem, self.pki.server.key),
-                self.directory.authorities.values(),
-                minimum_version="1.2",
-            ),
+            listener=self.listener(),
             judge=self.judge,
             pool=pool,
             routes=Routes(self.upstream),
@@ -386,10 +385,21 @@ class Bed:
             response_timeout_seconds=self.response_timeout_seconds,
             clock=self._clock,
         )
+        self.services.proxies = self.proxies
         loop = asyncio.get_running_loop()
         self._connections = Connections(self.services)
         self._server = await loop.create_server(self._connections.accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def listener(self) -> Listener:
+        """For new connections while the directory is as it is now."""
+        return Listener(
+            ServerIdentity(self.pki.server.pem, self.pki.server.key),
+            tuple(self.directory.authorities.values()),
+            minimum_version="1.2",
+            born=Session(datetime.now(UTC), self.directory.change_id),
+            ticket_lifetime=timedelta(hours=1),
+        )
 
     async def stop(self) -> None:
         """Listen no more, cut what is open."""
@@ -485,8 +495,8 @@ async def bed(
 ) -> AsyncIterator[Bed]:
     """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`.
 
-    `limits` has keys of `[limits]`; `reauthentication` is that of `[revocation]`; `{}` in `url` is
-    the mail server's port.
+    `limits` has keys of `[limits]`; `proxies` are who must send the PROXY protocol;
+    `reauthentication` is that of `[revocation]`; `{}` in `url` is the mail server's port.
     """
     mail = MailServer(mail_tls)
     await mail.start()
