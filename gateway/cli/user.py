@@ -30,12 +30,32 @@ sam_option = click.option(
     "--sam", metavar="NAME", help="The sAMAccountName, or DOMAIN\\NAME, that phones may send."
 )
 
+user_id_option = click.option(
+    "--certificate-user-id",
+    multiple=True,
+    metavar="VALUE",
+    help="A value of certificateUserIds, such as X509:<SKI>HEX; repeat for more.",
+)
+on_premises_option = click.option(
+    "--on-premises-upn", metavar="UPN", help="The onPremisesUserPrincipalName; '' for none."
+)
+sid_option = click.option(
+    "--sid", metavar="SID", help="The objectSid in Active Directory, S-1-5-21-...; '' for none."
+)
 
-class _SetOptions(TypedDict):
+
+class _Identifiers(TypedDict):
+    certificate_user_id: tuple[str, ...]
+    on_premises_upn: str | None
+    sid: str | None
+
+
+class _SetOptions(_Identifiers):
     enabled: bool | None
     primary: str | None
     proxy: tuple[str, ...]
     no_proxy: bool
+    no_certificate_user_id: bool
     sam: str | None
 
 
@@ -70,6 +90,9 @@ def command() -> None:
 @primary_option
 @proxy_option
 @sam_option
+@user_id_option
+@on_premises_option
+@sid_option
 def add(
     config_path: Path | None,
     upn: str,
@@ -77,12 +100,24 @@ def add(
     primary: str | None,
     proxy: tuple[str, ...],
     sam: str | None,
+    **identifiers: Unpack[_Identifiers],
 ) -> None:
-    """Add a mailbox; a certificate leads to it by UPN or by one of the addresses."""
+    """Add a mailbox; a certificate leads to it by UPN, address or what else it is given."""
     addresses = _addresses(primary, proxy)
     domain, name = split_logon_name(sam) if sam is not None else (None, None)
     with open_state(config_path) as (_, store):
-        store.mailboxes.add(Mailbox(upn, addresses.primary, addresses.others, name, domain))
+        store.mailboxes.add(
+            Mailbox(
+                upn,
+                addresses.primary,
+                addresses.others,
+                name,
+                domain,
+                certificate_user_ids=identifiers["certificate_user_id"],
+                on_premises_upn=identifiers["on_premises_upn"] or None,
+                security_identifier=identifiers["sid"] or None,
+            )
+        )
     click.echo(f"added {upn}")
 
 
@@ -131,6 +166,9 @@ def show(config_path: Path | None, upn: str, *, as_json: bool) -> None:
                 ("proxy addresses", " ".join(mailbox.proxy_addresses)),
                 ("sam", _logon_name(mailbox)),
                 ("enabled", mailbox.enabled),
+                ("certificate ids", ", ".join(map(repr, mailbox.certificate_user_ids))),
+                ("on-premises UPN", mailbox.on_premises_upn),
+                ("SID", mailbox.security_identifier),
                 ("token valid from", valid_from.value if valid_from else None),
             ]
         )
@@ -147,8 +185,12 @@ def show(config_path: Path | None, upn: str, *, as_json: bool) -> None:
 @proxy_option
 @click.option("--no-proxy", is_flag=True, help="It has no further address.")
 @sam_option
+@user_id_option
+@click.option("--no-certificate-user-id", is_flag=True, help="It has no certificateUserIds.")
+@on_premises_option
+@sid_option
 def set_(config_path: Path | None, upn: str, **options: Unpack[_SetOptions]) -> None:
-    """Change a mailbox; the addresses given with --proxy take the place of those it had."""
+    """Change a mailbox; what may be given repeatedly takes the place of all that it had."""
     fields = _fields(options)
     with open_state(config_path) as (_, store):
         mailbox = store.mailboxes.set(upn, **fields)
@@ -241,9 +283,28 @@ def _fields(options: _SetOptions) -> MailboxFields:
         domain, fields["sam_account_name"] = split_logon_name(options["sam"])
         if domain is not None:
             fields["netbios_domain"] = domain
+    fields.update(_identifier_fields(options))
     if not fields:
-        options_there = "--enabled, --disabled, --primary, --proxy, --no-proxy, --sam"
-        raise click.UsageError(f"say what to set: {options_there}")
+        raise click.UsageError(
+            "say what to set: --enabled, --disabled, --primary, --proxy, --no-proxy, --sam, "
+            "--certificate-user-id, --no-certificate-user-id, --on-premises-upn, --sid"
+        )
+    return fields
+
+
+def _identifier_fields(options: _SetOptions) -> MailboxFields:
+    fields: MailboxFields = {}
+    ids = options["certificate_user_id"]
+    if ids and options["no_certificate_user_id"]:
+        raise click.UsageError(
+            "--certificate-user-id and --no-certificate-user-id contradict each other"
+        )
+    if ids or options["no_certificate_user_id"]:
+        fields["certificate_user_ids"] = ids
+    if options["on_premises_upn"] is not None:
+        fields["on_premises_upn"] = options["on_premises_upn"] or None
+    if options["sid"] is not None:
+        fields["security_identifier"] = options["sid"] or None
     return fields
 
 
@@ -269,5 +330,8 @@ def _to_json(mailbox: Mailbox, valid_from: TokenValidFrom | None) -> dict[str, o
         "sam_account_name": mailbox.sam_account_name,
         "netbios_domain": mailbox.netbios_domain,
         "enabled": mailbox.enabled,
+        "certificate_user_ids": mailbox.certificate_user_ids,
+        "on_premises_upn": mailbox.on_premises_upn,
+        "security_identifier": mailbox.security_identifier,
         "token_valid_from": valid_from.value if valid_from else None,
     }

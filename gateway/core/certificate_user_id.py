@@ -56,7 +56,7 @@ def value_key(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise DirectoryError("has a control character, or begins or ends with a blank")
     if not value.upper().startswith("X509:"):
-        return f"other:{fold(value)}"
+        return f"Other:{fold(value)}"
     found = _FORM.fullmatch(value)
     if found is None:
         raise DirectoryError(

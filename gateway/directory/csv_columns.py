@@ -18,6 +18,9 @@ class Column(Enum):
     SAM_ACCOUNT_NAME = "sam_account_name"
     NETBIOS_DOMAIN = "netbios_domain"
     ENABLED = "enabled"
+    CERTIFICATE_USER_IDS = "certificate_user_ids"
+    ON_PREMISES_UPN = "on_premises_upn"
+    SECURITY_IDENTIFIER = "security_identifier"
 
 
 # Without case, blanks, hyphens and underscores.
@@ -35,6 +38,13 @@ _SPELLINGS: Mapping[str, Column] = MappingProxyType(
         "netbiosdomain": Column.NETBIOS_DOMAIN,
         "enabled": Column.ENABLED,
         "accountenabled": Column.ENABLED,
+        "certificateuserids": Column.CERTIFICATE_USER_IDS,
+        "onpremisesupn": Column.ON_PREMISES_UPN,
+        "onpremisesuserprincipalname": Column.ON_PREMISES_UPN,
+        "securityidentifier": Column.SECURITY_IDENTIFIER,
+        "onpremisessecurityidentifier": Column.SECURITY_IDENTIFIER,
+        "objectsid": Column.SECURITY_IDENTIFIER,
+        "sid": Column.SECURITY_IDENTIFIER,
     }
 )
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from gateway.core.address import address_problem, name_problem
+from gateway.core.certificate_user_id import user_ids_problem
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
+from gateway.core.security_identifier import sid_problem
 from gateway.directory.csv_columns import Column
 from gateway.directory.logon_name import split_logon_name
 from gateway.directory.proxy_addresses import ProxyAddresses, parse_proxy_addresses
@@ -34,6 +36,9 @@ def read_row(cells: Cells, report: Report) -> Mailbox:
         name,
         domain,
         enabled=_enabled(cells, report),
+        certificate_user_ids=_certificate_user_ids(cells, report),
+        on_premises_upn=_optional(cells, Column.ON_PREMISES_UPN, address_problem, report),
+        security_identifier=_optional(cells, Column.SECURITY_IDENTIFIER, sid_problem, report),
     )
 
 
@@ -46,10 +51,8 @@ def _addresses(cells: Cells, report: Report) -> ProxyAddresses:
         return ProxyAddresses(None, ())
     for address in (found.primary, *found.others):
         _check(Column.PROXY_ADDRESSES, address, address_problem, report)
-    own, mail = (
-        cells.get(column, "").strip() or None for column in (Column.PRIMARY_ADDRESS, Column.MAIL)
-    )
-    _check(Column.PRIMARY_ADDRESS, own, address_problem, report)
+    own = _optional(cells, Column.PRIMARY_ADDRESS, address_problem, report)
+    mail = cells.get(Column.MAIL, "").strip() or None
     if own and found.primary and fold(own) != fold(found.primary):
         report(Column.PRIMARY_ADDRESS, f"{own!r} is primary, and SMTP:{found.primary} is as well")
     if not own and not found.primary:
@@ -60,8 +63,7 @@ def _addresses(cells: Cells, report: Report) -> ProxyAddresses:
 
 
 def _logon_name(cells: Cells, report: Report) -> tuple[str | None, str | None]:
-    domain: str | None = cells.get(Column.NETBIOS_DOMAIN, "").strip() or None
-    _check(Column.NETBIOS_DOMAIN, domain, name_problem, report)
+    domain = _optional(cells, Column.NETBIOS_DOMAIN, name_problem, report)
     written = cells.get(Column.SAM_ACCOUNT_NAME, "").strip()
     if not written:
         return domain, None
@@ -71,6 +73,22 @@ def _logon_name(cells: Cells, report: Report) -> tuple[str | None, str | None]:
     if domain and prefix and fold(domain) != fold(prefix):
         report(Column.SAM_ACCOUNT_NAME, f"{written!r} is not of the NetBIOS domain {domain!r}")
     return domain or prefix, name
+
+
+def _certificate_user_ids(cells: Cells, report: Report) -> tuple[str, ...]:
+    written = cells.get(Column.CERTIFICATE_USER_IDS, "").split(_SEPARATOR)
+    values = tuple(value.strip() for value in written if value.strip())
+    if problem := user_ids_problem(values):
+        report(Column.CERTIFICATE_USER_IDS, problem)
+    return values
+
+
+def _optional(
+    cells: Cells, column: Column, problem_of: Callable[[str], str | None], report: Report
+) -> str | None:
+    text = cells.get(column, "").strip() or None
+    _check(column, text, problem_of, report)
+    return text
 
 
 def _enabled(cells: Cells, report: Report) -> bool:

@@ -20,7 +20,7 @@ class CsvMailboxes:
     """What a file says.
 
     Attributes:
-        mailboxes: no two of them have a UPN or an address in common.
+        mailboxes: no two of them have a UPN, an address or another identifier in common.
         fields: the fields of `Mailbox` that the file has a column for.
         ignored_columns: the names of the columns that say nothing about a mailbox here.
     """
@@ -66,7 +66,7 @@ class _Reading:
         self.problems: list[str] = []
         self._name = name
         self._row_of_upn: dict[str, int] = {}
-        self._owner_of_address: dict[str, tuple[int, str]] = {}
+        self._owner_of_name: dict[str, tuple[int, str]] = {}
 
     def rows(self, text: str) -> Iterator[tuple[int, list[str]]]:
         """Row numbers and cells; a row that is not CSV ends the reading as a problem."""
@@ -112,11 +112,13 @@ class _Reading:
             self._report(header, number, Column.UPN, problem)
             return
         self.mailboxes.append(mailbox)
-        for address in {fold(address): address for address in mailbox.addresses}.values():
-            row, owner = self._owner_of_address.setdefault(fold(address), (number, mailbox.upn))
+        # No address is taken for another identifier: each of those has a capital letter in its key.
+        names = {fold(address): f"address {address!r}" for address in mailbox.addresses}
+        for name, words in {**names, **mailbox.identifiers}.items():
+            row, owner = self._owner_of_name.setdefault(name, (number, mailbox.upn))
             if row != number:
                 self.problems.append(
-                    f"rows {row} and {number}: the address {address!r} cannot be both of "
+                    f"rows {row} and {number}: the {words} cannot be both of "
                     f"{owner} and of {mailbox.upn}"
                 )
 
@@ -140,6 +142,9 @@ def _fields(header: Header, mailboxes: list[Mailbox]) -> frozenset[str]:
         Column.SAM_ACCOUNT_NAME: {"sam_account_name"},
         Column.NETBIOS_DOMAIN: {"netbios_domain"},
         Column.ENABLED: {"enabled"},
+        Column.CERTIFICATE_USER_IDS: {"certificate_user_ids"},
+        Column.ON_PREMISES_UPN: {"on_premises_upn"},
+        Column.SECURITY_IDENTIFIER: {"security_identifier"},
     }
     fields = {field for column in header.positions for field in known.get(column, ())}
     if any(mailbox.netbios_domain for mailbox in mailboxes):

@@ -70,7 +70,9 @@ class TestMailboxes:
     def test_every_option_of_add_is_shown(self, commands: Commands) -> None:
         """Addresses may have the forms of proxyAddresses, the name a domain."""
         options = ("--proxy", "SMTP:p@x.test", "--proxy", "a@x.test", "--sam", "CORP\\alice")
-        assert commands.out("user", "add", UPN, *options) == f"added {UPN}\n"
+        ids = ("--certificate-user-id", "X509:<SKI>AB", "--certificate-user-id", "alice@local")
+        others = ("--on-premises-upn", "alice@corp.local", "--sid", "S-1-5-21-1-2")
+        assert commands.out("user", "add", UPN, *options, *ids, *others) == f"added {UPN}\n"
         assert shown(commands, UPN.upper()) == {
             "upn": UPN,
             "primary_address": "p@x.test",
@@ -78,8 +80,15 @@ class TestMailboxes:
             "sam_account_name": "alice",
             "netbios_domain": "CORP",
             "enabled": True,
+            "certificate_user_ids": ["X509:<SKI>AB", "alice@local"],
+            "on_premises_upn": "alice@corp.local",
+            "security_identifier": "S-1-5-21-1-2",
             "token_valid_from": None,
         }
+        lines = commands.out("user", "show", UPN).splitlines()
+        assert "certificate ids   'X509:<SKI>AB', 'alice@local'" in lines
+        assert "on-premises UPN   alice@corp.local" in lines
+        assert "SID               S-1-5-21-1-2" in lines
 
     def test_list_names_each_mailbox(self, commands: Commands) -> None:
         """As a table and as JSON."""
@@ -120,12 +129,34 @@ class TestMailboxes:
         assert (found["enabled"], found["proxy_addresses"]) == (True, [])
         assert (found["netbios_domain"], found["sam_account_name"]) == ("CORP", "al")
 
+    def test_set_changes_what_certificates_may_name_it_by(self, commands: Commands) -> None:
+        """Values take the place of those it had, and may be taken away."""
+        commands.out("user", "add", UPN, "--certificate-user-id", "X509:<SKI>AB")
+        commands.out("user", "set", UPN, "--certificate-user-id", "X509:<SKI>CD")
+        commands.out("user", "set", UPN, "--on-premises-upn", "a@b.test", "--sid", "S-1-5-1")
+        found = shown(commands)
+        assert found["certificate_user_ids"] == ["X509:<SKI>CD"]
+        assert (found["on_premises_upn"], found["security_identifier"]) == ("a@b.test", "S-1-5-1")
+        commands.out("user", "set", UPN, "--no-certificate-user-id")
+        commands.out("user", "set", UPN, "--on-premises-upn", "", "--sid", "")
+        found = shown(commands)
+        assert found["certificate_user_ids"] == []
+        assert (found["on_premises_upn"], found["security_identifier"]) == (None, None)
+
+    def test_a_wrong_value_is_refused(self, commands: Commands) -> None:
+        """The value is named with what is wrong."""
+        error = commands.refusal("user", "add", UPN, "--certificate-user-id", "X509:<SKI>x")
+        assert "certificateUserIds: the value 'X509:<SKI>x' has 'x' where" in error
+        assert "'S-1' is not a SID" in commands.refusal("user", "add", UPN, "--sid", "S-1")
+
     def test_set_without_options_or_with_contradicting_ones_is_refused(
         self, commands: Commands
     ) -> None:
         """The options are named."""
         assert "say what to set: --enabled" in commands.refusal("user", "set", UPN)
         both = ("--proxy", "a@x.test", "--no-proxy")
+        assert "contradict" in commands.refusal("user", "set", UPN, *both)
+        both = ("--certificate-user-id", "a@x.test", "--no-certificate-user-id")
         assert "contradict" in commands.refusal("user", "set", UPN, *both)
 
     def test_remove_says_what_it_did(self, commands: Commands) -> None:

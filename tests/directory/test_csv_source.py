@@ -53,6 +53,24 @@ class TestReading:
         }
         assert found.ignored_columns == ()
 
+    def test_what_certificates_may_name_a_mailbox_by(self) -> None:
+        """certificateUserIds, several with semicolons between them, on-premises UPN and SID."""
+        found = parse(
+            "upn,certificateUserIds,onPremisesUserPrincipalName,objectSid\n"
+            'a@x.test,"X509:<SKI>AB; X509:<S>DC=com,CN=a;",a@corp.local,S-1-5-21-7\n'
+            "b@x.test,,,\n"
+        )
+        assert found.mailboxes == (
+            Mailbox(
+                "a@x.test",
+                certificate_user_ids=("X509:<SKI>AB", "X509:<S>DC=com,CN=a"),
+                on_premises_upn="a@corp.local",
+                security_identifier="S-1-5-21-7",
+            ),
+            Mailbox("b@x.test"),
+        )
+        assert found.fields == {"certificate_user_ids", "on_premises_upn", "security_identifier"}
+
     def test_exports_of_active_directory_are_read(self) -> None:
         """AD's attribute names, quoted, with a BOM; other columns are named as ignored."""
         found = parse(
@@ -161,6 +179,36 @@ class TestProblems:
             (
                 "users.csv: rows 2 and 3: the address 'P@x.test' cannot be both of a@x.test and of "
                 "b@x.test"
+            )
+        ]
+
+    def test_what_certificates_may_not_name_a_mailbox_by(self) -> None:
+        """Each wrong value is named with its row and column."""
+        assert problems(
+            "upn,certificate user ids,OnPremisesUserPrincipalName,SID\na@x.test,X509:<SKI>A,a,S-1\n"
+        ) == [
+            (
+                "users.csv: row 2, column 'certificate user ids': the value 'X509:<SKI>A' has 'A' "
+                "where pairs of hexadecimal digits belong"
+            ),
+            (
+                "users.csv: row 2, column 'OnPremisesUserPrincipalName': 'a' is not of the form "
+                "name@domain"
+            ),
+            (
+                "users.csv: row 2, column 'SID': 'S-1' is not a SID, such as "
+                "S-1-5-21-1004336348-1177238915-682003330-512"
+            ),
+        ]
+
+    def test_an_identifier_of_two_mailboxes(self) -> None:
+        """Both rows and both mailboxes are named."""
+        assert problems(
+            "upn,certificateUserIds\na@x.test,X509:<SKI>AB\nb@x.test,X509:<SKI>ab\n"
+        ) == [
+            (
+                "users.csv: rows 2 and 3: the certificateUserIds value X509:<SKI>ab cannot be both "
+                "of a@x.test and of b@x.test"
             )
         ]
 

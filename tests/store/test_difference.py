@@ -41,6 +41,16 @@ class TestDifference:
         store.mailboxes.remove(BOB.upn)
         assert _both(store, before).names == {"bob@x.test"}
 
+    def test_what_else_certificates_may_name_a_mailbox_by(self, store: Store) -> None:
+        """Identifiers that it has or had lead to it as addresses do."""
+        store.mailboxes.add(BOB)
+        before = store.snapshot()
+        store.mailboxes.set(BOB.upn, certificate_user_ids=("X509:<SKI>AB",))
+        assert _both(store, before).names == {"bob@x.test", "SKI:ab"}
+        before = store.snapshot()
+        store.mailboxes.set(BOB.upn, certificate_user_ids=(), security_identifier="S-1-5-1")
+        assert _both(store, before).names == {"bob@x.test", "SKI:ab", "SID:S-1-5-1"}
+
     def test_token_valid_from(self, store: Store) -> None:
         """Names the mailbox and the latest moment; clearing one names the mailbox alone."""
         store.mailboxes.add(ALICE)

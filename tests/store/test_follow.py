@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -50,6 +51,21 @@ class TestSnapshot:
         assert snapshot.find_by_address("alice@x.test") is None
         assert snapshot.find_by_upn("aa@x.test") is None
         assert (snapshot.mailbox_count, snapshot.change_id) == (1, 1)
+
+    def test_finds_mailboxes_by_identifier(self, store: Store) -> None:
+        """Whatever certificates may name one by, and nothing that is wrong or another's."""
+        mailbox = replace(
+            ALICE,
+            certificate_user_ids=("X509:<SKI>AB", "bob@local"),
+            on_premises_upn="Alice@corp.local",
+            security_identifier="S-1-5-21-1",
+        )
+        store.mailboxes.add(mailbox)
+        snapshot = store.snapshot()
+        for key in ("SKI:ab", "onPremisesUserPrincipalName:alice@corp.local", "SID:S-1-5-21-1"):
+            assert snapshot.find_by_identifier(key) == mailbox
+        assert snapshot.find_by_identifier("SKI:abab") is None
+        assert snapshot.find_by_identifier("alice@x.test") is None
 
     def test_an_old_snapshot_does_not_change(self, store: Store, follower: Follower) -> None:
         """What a decision holds stays as it was when the store moves on."""
@@ -130,7 +146,12 @@ STEP: st.SearchStrategy[Step] = st.one_of(
 class TestAdvance:
     """`Snapshot.advance`."""
 
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    # Each write waits for the disk, so that there is no time which an example must not take.
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
     @given(batches=st.lists(st.lists(STEP, max_size=4), max_size=4))
     def test_step_by_step_is_what_a_whole_read_gives(
         self,
@@ -156,5 +177,14 @@ def _apply(store: Store, verb: str, name: str, addresses: set[str], *, enabled: 
     proxies = tuple(f"{address}@y.test" for address in sorted(addresses))
     owners = store.mailboxes.list()
     takes = [m for m in owners if m.upn != upn and set(m.addresses) & set(proxies)]
-    moved = [Mailbox(m.upn, None, tuple(a for a in m.addresses if a not in proxies)) for m in takes]
-    store.mailboxes.import_all([*moved, Mailbox(upn, None, proxies, enabled=enabled)])
+    moved = [
+        Mailbox(
+            m.upn,
+            proxy_addresses=tuple(a for a in m.addresses if a not in proxies),
+            certificate_user_ids=tuple(i for i in m.certificate_user_ids if i not in addresses),
+        )
+        for m in takes
+    ]
+    ids = tuple(sorted(addresses))
+    new = Mailbox(upn, None, proxies, enabled=enabled, certificate_user_ids=ids)
+    store.mailboxes.import_all([*moved, new])

@@ -1,5 +1,7 @@
 """Mailboxes in the store, and that no address has two of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.mailbox import Mailbox
@@ -13,8 +15,12 @@ ALICE = Mailbox(
     ("aa@example.test", "Ä@example.org"),
     "alice",
     "CORP",
+    certificate_user_ids=("X509:<SKI>AB", "bob@local"),
+    on_premises_upn="alice@corp.local",
+    security_identifier="S-1-5-21-1-2",
 )
 BOB = Mailbox("bob@example.test", "bob@example.test")
+CAROL = Mailbox("carol@example.test")
 
 
 class TestAdd:
@@ -45,6 +51,35 @@ class TestAdd:
         assert store.mailboxes.list() == [ALICE]
         assert store.change_id() == 1
 
+    @pytest.mark.parametrize(
+        ("mailbox", "words"),
+        [
+            (
+                Mailbox("bob@example.test", certificate_user_ids=("X509:<SKI>ab",)),
+                "the certificateUserIds value X509:<SKI>ab cannot",
+            ),
+            (
+                Mailbox("bob@example.test", on_premises_upn="ALICE@corp.local"),
+                "the onPremisesUserPrincipalName ALICE@corp.local cannot",
+            ),
+            (
+                Mailbox("bob@example.test", security_identifier="S-1-5-21-1-2"),
+                "the SID S-1-5-21-1-2 cannot",
+            ),
+        ],
+    )
+    def test_refuses_an_identifier_of_another(
+        self, store: Store, mailbox: Mailbox, words: str
+    ) -> None:
+        """Each is one mailbox's, as it is compared and not as it is written."""
+        store.mailboxes.add(ALICE)
+        for write in (store.mailboxes.add, lambda one: store.mailboxes.import_all([one, CAROL])):
+            with pytest.raises(StateError) as caught:
+                write(mailbox)
+            assert f"{words} be both of Alice@example.test and of bob@" in str(caught.value)
+        store.mailboxes.remove(ALICE.upn)
+        store.mailboxes.add(mailbox)
+
     def test_an_address_may_be_written_twice_in_one_mailbox(self, store: Store) -> None:
         """The primary address again among the proxies, in other case, is no conflict."""
         mailbox = Mailbox("a@example.test", "a@example.test", ("A@example.test",))
@@ -58,6 +93,12 @@ class TestAdd:
             (Mailbox("alice"), "the UPN 'alice' is not of the form"),
             (Mailbox("a@b.test", "x\ny@b.test"), "the address .* has a control character"),
             (Mailbox("a@b.test", sam_account_name="CORP\\a"), "the name .* has a backslash"),
+            (Mailbox("a@b.test", on_premises_upn="a"), "the on-premises UPN 'a' is not of"),
+            (Mailbox("a@b.test", security_identifier="a"), "'a' is not a SID"),
+            (
+                Mailbox("a@b.test", certificate_user_ids=("X509:<SKI>x",)),
+                "certificateUserIds: the value 'X509:<SKI>x' has 'x' where",
+            ),
         ],
     )
     def test_refuses_odd_names(self, store: Store, mailbox: Mailbox, problem: str) -> None:
@@ -90,9 +131,7 @@ class TestSet:
         store.mailboxes.add(ALICE)
         new = store.mailboxes.set("alice@example.test", enabled=False, proxy_addresses=())
         assert new == store.mailboxes.get("alice@example.test")
-        assert new == Mailbox(
-            "Alice@example.test", "alice.a@example.test", (), "alice", "CORP", enabled=False
-        )
+        assert new == replace(ALICE, proxy_addresses=(), enabled=False)
 
     def test_no_change_is_no_change(self, store: Store) -> None:
         """Setting what is already so leaves the change log alone."""
