@@ -61,7 +61,14 @@ class Phone:
         )
 
     def options(self) -> int:
-        """The status that the gateway answers to OPTIONS."""
+        """The status of the answer to OPTIONS; asked once more after a close without an answer."""
+        try:
+            return self._ask()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            self.close()
+            return self._ask()
+
+    def _ask(self) -> int:
         if self._http.sock is None:
             self.connections += 1
         self._http.request("OPTIONS", PATH)
