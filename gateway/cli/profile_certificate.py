@@ -63,7 +63,7 @@ def check_identity(
     yield from _validity(subject, facts, gateway.now)
     yield from _usage(subject, facts)
     yield from _names(subject, facts, gateway)
-    yield from _handshake(subject, leaf, opened.chain, facts, gateway)
+    yield from _handshake(subject, leaf, opened.chain, gateway)
     if gateway.snapshot is not None:
         yield from _decision(subject, opened, facts, user, gateway)
 
@@ -111,13 +111,12 @@ def _handshake(
     subject: str,
     leaf: x509.Certificate,
     sent: Sequence[x509.Certificate],
-    facts: ClientCertificate,
     gateway: Gateway,
 ) -> Iterator[Finding]:
     """What TLS refuses of the chain, keys and signatures."""
     authorities = () if gateway.snapshot is None else (*gateway.snapshot.authorities.values(),)
     try:
-        chain = build(leaf, sent, authorities, _inside(facts, gateway.now))
+        chain = build(leaf, sent, authorities, gateway.now)
     except CertificateError as error:
         yield fail(subject, str(error))
         return

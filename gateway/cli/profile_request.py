@@ -27,7 +27,7 @@ def check_scep(
     key = f"{where}.Keysize"
     if isinstance(size, int) and size < _LEAST_RSA:
         absent = "" if "Keysize" in request else ", as it is where the key is missing"
-        yield fail(key, f"{size} bits{absent}, which TLS refuses; set it to {_LEAST_RSA}")
+        yield fail(key, f"{shown(size)} bits{absent}, which TLS refuses; set it to {_LEAST_RSA}")
     else:
         yield ok(key, f"{shown(size)} bits")
     yield from _check_signing(f"{where}.Key Usage", request.get("Key Usage"))
@@ -62,7 +62,7 @@ def _check_acme_key(where: str, request: Mapping[str, Any]) -> Iterator[Finding]
         detail = "a HardwareBound key is on an elliptic curve; write ECSECPrimeRandom"
         yield fail(f"{where}.KeyType", detail)
     elif kind == "RSA" and isinstance(size, int) and size < _LEAST_RSA:
-        yield fail(key, f"{size} bits, which TLS refuses; set it to {_LEAST_RSA}")
+        yield fail(key, f"{shown(size)} bits, which TLS refuses; set it to {_LEAST_RSA}")
     elif kind == "ECSECPrimeRandom" and size not in (_HARDWARE_BITS if bound else _EC_BITS):
         detail = f"{shown(size)} is no size of a curve for this key"
         yield fail(key, f"{detail}; set it to 256 or 384")
@@ -77,7 +77,9 @@ def _check_url(key: str, url: object) -> Iterator[Finding]:
 
 def _check_signing(key: str, usage: object) -> Iterator[Finding]:
     if isinstance(usage, int) and not usage & _SIGN:
-        yield fail(key, f"{usage} lacks 1, signing, which a TLS handshake needs; set it to 5")
+        yield fail(
+            key, f"{shown(usage)} lacks 1, signing, which a TLS handshake needs; set it to 5"
+        )
 
 
 def _check_names(

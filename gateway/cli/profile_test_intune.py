@@ -67,7 +67,7 @@ def _check_email(
         yield fail(f"{where}.requireSsl", detail)
     else:
         yield ok(f"{where}.requireSsl", "TLS is used")
-    if one.get("useOAuth") not in {None, False}:
+    if one.get("useOAuth") not in (None, False):
         detail = "the phone would ask Exchange Online for a token, not show a certificate"
         yield fail(f"{where}.useOAuth", f"{detail}; set it to false")
     services = one.get("easServices")
@@ -136,7 +136,7 @@ def _check_sources(where: str, one: _Object, gateway: Gateway) -> Iterator[Findi
         yield fail(key, f"it is {shown(email)}; set primarySmtpAddress or userPrincipalName")
     for name in ("usernameSource", "usernameAADSource"):
         source = one.get(name)
-        if source in {"samAccountName", "username"}:
+        if source in ("samAccountName", "username"):
             yield from check_source(f"{where}.{name}", source, gateway, _no_sam, "sAMAccountName")
         elif source == "primarySmtpAddress":
             found = check_source(f"{where}.{name}", source, gateway, _no_primary, "primary address")

@@ -41,7 +41,7 @@ def check_certificate_profile(
     days = one.get("certificateValidityPeriodValue")
     scale = one.get("certificateValidityPeriodScale")
     if scale == "days" and isinstance(days, int) and days < _LEAST_DAYS:
-        detail = f"{days} days are too few to renew in; {_LEAST_DAYS} are the least"
+        detail = f"{shown(days)} days are too few to renew in; {_LEAST_DAYS} are the least"
         yield warn(f"{where}.certificateValidityPeriodValue", detail)
 
 
@@ -102,7 +102,7 @@ def _check_scep(where: str, one: _Object) -> Iterator[Finding]:
         detail = f"it is {shown(usage)}, without digitalSignature, which TLS needs; add it"
         yield fail(f"{where}.keyUsage", detail)
     size = one.get("keySize")
-    if size not in {"size2048", "size4096"}:
+    if size not in ("size2048", "size4096"):
         yield fail(f"{where}.keySize", f"it is {shown(size)}, and TLS needs 2048; set size2048")
     else:
         yield ok(f"{where}.keySize", str(size))

@@ -26,13 +26,13 @@ def check_trusted(
             continue
         try:
             certificate = _load(content)
+            ends = certificate.not_valid_after_utc
         except UNREADABLE as error:
             yield fail(key, f"it is no certificate: {error}")
             continue
         authorities.append(certificate)
-        if certificate.not_valid_after_utc < gateway.now:
-            ended = certificate.not_valid_after_utc.isoformat()
-            yield fail(key, f"the CA expired at {ended}; put the new one in")
+        if ends < gateway.now:
+            yield fail(key, f"the CA expired at {ends.isoformat()}; put the new one in")
     if authorities and gateway.server:
         yield _above(authorities, gateway.server)
 

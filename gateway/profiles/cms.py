@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash, HashAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.certificate import subject_key_id
 from gateway.core.unreadable import UNREADABLE
@@ -161,11 +160,21 @@ def _certificates(parts: Sequence[Value]) -> tuple[x509.Certificate, ...]:
         if len(found) == _CERTIFICATES:
             raise ProfileError(f"the signature brings more than {_CERTIFICATES} certificates")
         try:
-            found.append(x509.load_der_x509_certificate(value.raw))
-            found[-1].public_bytes(Encoding.DER)
+            found.append(_certificate(value.raw))
         except UNREADABLE as error:
             raise ProfileError(f"a certificate of the signature cannot be read: {error}") from error
     return tuple(found)
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    """A certificate whose names and validity can be read; raises one of `UNREADABLE`."""
+    certificate = x509.load_der_x509_certificate(der)
+    # The library parses when asked: what is wrong with it is to be found here.
+    for name in (certificate.subject, certificate.issuer):
+        name.rfc4514_string()
+    if certificate.not_valid_before_utc > certificate.not_valid_after_utc:
+        raise ValueError("it ends before it begins")
+    return certificate
 
 
 def _hash(algorithm: HashAlgorithm, content: bytes) -> bytes:

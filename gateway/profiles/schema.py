@@ -163,7 +163,7 @@ class FormProblem:
 def problems(profile: Mapping[str, Any]) -> Iterator[FormProblem]:
     """All that is wrong with the form of a profile; other payload types are looked at in part."""
     yield from _checked("", profile, TOP_LEVEL, (*_ALWAYS, "PayloadContent"))
-    if profile.get("PayloadType") not in {None, "Configuration"}:
+    if profile.get("PayloadType", "Configuration") != "Configuration":
         yield FormProblem("PayloadType", True, "the whole profile's PayloadType is Configuration")
     identifiers: dict[str, str] = {}
     for where, payload in payloads(profile):
