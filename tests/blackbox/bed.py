@@ -127,6 +127,15 @@ class Bed:
             status = running.end()
         assert status == 0, self.log.read_text()
 
+    @contextlib.contextmanager
+    def started(self, sockets: Sequence[int] = ()) -> Iterator["Running"]:
+        """As `start`; at the end it is gone, however the test went."""
+        running = self.start(sockets=sockets)
+        try:
+            yield running
+        finally:
+            running.kill()
+
     def start(
         self, *, environment: Mapping[str, str] | None = None, sockets: Sequence[int] = ()
     ) -> "Running":

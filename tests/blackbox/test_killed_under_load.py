@@ -3,6 +3,7 @@
 Phones repeat once after a close without an answer byte; no request may then go without a right one.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -61,16 +62,16 @@ def test_a_killed_supervisor_is_followed_by_the_next(bed: Bed) -> None:
 
     The test starts that one in systemd's stead.
     """
-    running = bed.start()
-    running.until_ready()
-    children = running.children
-    with load(bed, patience=10 * BACK_SECONDS) as phones, bed.phone("bob") as bob:
-        _more(phones)
-        assert bob.options() == 200
-        bed.cli("user", "revoke", "bob@example.test")
-        running.kill()
-        with bed.running():
+    with bed.started() as running:
+        running.until_ready()
+        children = running.children
+        with load(bed, patience=10 * BACK_SECONDS) as phones, bed.phone("bob") as bob:
             _more(phones)
+            assert bob.options() == 200
+            bed.cli("user", "revoke", "bob@example.test")
+            running.kill()
+            with bed.running():
+                _more(phones)
     phones.show("supervisor")
     assert phones.wrong == []
     assert phones.gap < BACK_SECONDS
@@ -81,53 +82,55 @@ def test_a_killed_supervisor_is_followed_by_the_next(bed: Bed) -> None:
 
 def test_a_stopped_worker_does_not_outlive_the_supervisor_for_long(bed: Bed) -> None:
     """What hangs ends, too, once it can run again, and does not wait for its phones."""
-    running = bed.start()
-    running.until_ready()
-    worker = running.child("worker-1")
-    os.kill(worker, signal.SIGSTOP)
-    running.kill()
-    os.kill(worker, signal.SIGCONT)
-    until(lambda: not any(map(is_alive, running.children)), "all have ended")
+    with bed.started() as running:
+        running.until_ready()
+        worker = running.child("worker-1")
+        os.kill(worker, signal.SIGSTOP)
+        running.kill()
+        os.kill(worker, signal.SIGCONT)
+        until(lambda: not any(map(is_alive, running.children)), "all have ended")
     with socket.create_server((HOST, bed.port)):
         pass
 
 
+@contextlib.contextmanager
+def _sockets(bed: Bed) -> Iterator[tuple[int, int]]:
+    """The sockets of systemd."""
+    with (
+        socket.create_server((HOST, bed.port), backlog=1024) as phones,
+        socket.create_server((HOST, bed.admin_port)) as admin,
+    ):
+        yield phones.fileno(), admin.fileno()
+
+
 def test_a_restart_loses_no_request_when_the_sockets_are_systemds(bed: Bed) -> None:
     """They stay open all the while: phones wait for the next gateway, none is turned away."""
-    with (
-        socket.create_server((HOST, bed.port), backlog=1024) as phones_socket,
-        socket.create_server((HOST, bed.admin_port)) as admin_socket,
-    ):
-        sockets = (phones_socket.fileno(), admin_socket.fileno())
-        running = bed.start(sockets=sockets)
-        running.until_ready()
-        with load(bed) as phones:
-            for _ in range(2):
+    with _sockets(bed) as sockets, load(bed) as phones:
+        for _ in range(3):
+            with bed.started(sockets) as running:
+                running.until_ready()
                 _more(phones)
                 assert running.end() == 0
-                running = bed.start(sockets=sockets)
+        with bed.started(sockets) as running:
             _more(phones)
-        assert running.end() == 0
+            phones.end()
+            assert running.end() == 0
     phones.show("restart")
     assert (phones.wrong, phones.lost) == ([], 0)
 
 
 def test_two_gateways_may_overlap_on_one_socket(bed: Bed) -> None:
     """The next one serves before the last one ends: no phone waits."""
-    with (
-        socket.create_server((HOST, bed.port), backlog=1024) as phones_socket,
-        socket.create_server((HOST, bed.admin_port)) as admin_socket,
-    ):
-        sockets = (phones_socket.fileno(), admin_socket.fileno())
-        first = bed.start(sockets=sockets)
+    with _sockets(bed) as sockets, bed.started(sockets) as first:
         first.until_ready()
         with load(bed) as phones:
             _more(phones)
-            second = bed.start(sockets=sockets)
-            until(lambda: len(second.events("worker.started")) == 2, "the next one serves")
-            assert first.end() == 0
-            _more(phones)
-        assert second.end() == 0
+            with bed.started(sockets) as second:
+                until(lambda: len(second.events("worker.started")) == 2, "the next one serves")
+                assert first.end() == 0
+                _more(phones)
+                phones.end()
+                assert second.end() == 0
     phones.show("overlap")
     assert (phones.wrong, phones.lost) == ([], 0)
     assert phones.gap < BACK_SECONDS
