@@ -25,6 +25,7 @@ from gateway.core.decision import (
 from gateway.core.mailbox import Mailbox
 from gateway.core.reasons import Reason
 from gateway.core.revocation import RevocationState
+from gateway.core.username_binding import DEFAULT_RULES
 from tests.core.facts import ALICE, ALLOWED, BOB, DAY, GOOD, HOUR, NOW, certificate, facts, status
 
 SECOND = timedelta(seconds=1)
@@ -432,3 +433,23 @@ def test_where_no_crl_is_consulted_a_new_certificate_alone_readmits() -> None:
     newer = replace(known.certificate, not_before=NOW + SECOND)
     allowed = decide(replace(known, certificate=newer), NOW + HOUR)
     assert allowed == Allow(ALICE, newer.not_after)
+
+
+class TestWhatNamesNoMailbox:
+    """The sentences of the check that is about names."""
+
+    def test_no_value_says_what_was_tried(self) -> None:
+        """Whoever reads the log sees which bindings the configuration has."""
+        binding = Binding((), (), DEFAULT_RULES.in_use)
+        assert decide(facts(binding=binding), NOW) == Deny(
+            Reason.NO_USABLE_SAN,
+            "the certificate has no SAN value or other field that a binding uses; tried: "
+            "PrincipalName with userPrincipalName, RFC822Name with proxyAddresses",
+        )
+
+    def test_the_sid_of_another(self) -> None:
+        """A name that was given again does not name its new owner; an ambiguity comes first."""
+        binding = Binding(NAMES, (ALICE,), refusal="the SIDs differ")
+        assert decide(facts(binding=binding), NOW) == Deny(Reason.NO_USABLE_SAN, "the SIDs differ")
+        both = replace(binding, mailboxes=(ALICE, BOB))
+        assert judged(binding=both) is Reason.AMBIGUOUS_SAN
