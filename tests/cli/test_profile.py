@@ -1,28 +1,24 @@
-"""`eas-gateway profile` makes device profiles, and names what is wrong with one."""
+"""`eas-gateway profile` makes device profiles, and reads each of them as right."""
 
 import json
 import plistlib
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.cli.main import main
-from gateway.pki.authority import CertificateAuthority
-from gateway.pki.crl import now
-from gateway.pki.identity import Identity
 from gateway.profiles.cms import unwrap
 from gateway.profiles.pkcs12 import unpack
 from gateway.profiles.reading import AppleProfile, read
 from gateway.profiles.schema import problems
-from tests.cli.profile_bed import DAY, HOST, Bed, make_bed
+from tests.profiles.bed import HOST, Bed, make_bed
 
 ID = "6f1f7d5e-1c2b-4f3a-9d0e-0a1b2c3d4e5f"
 IOS = "iosEasEmailProfileConfiguration"
 SCEP_URL = "https://scep.example.test/x"
+MAIL_AT = "PayloadContent[1]"
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +123,34 @@ class TestApple:
         profile = plistlib.loads(path.read_bytes())
         assert bed.payload(profile, "com.apple.security.acme")["Attest"] is True
         assert list(problems(profile)) == []
+
+    def test_cannot_be_written(self, bed: Bed) -> None:
+        """A folder that is not there is named."""
+        path = bed.folder / "missing" / "made.mobileconfig"
+        names = ("--email", "alice@example.test", "--scep-url", SCEP_URL)
+        assert "Cannot write to" in bed.refusal("apple", "--host", HOST, "-o", path, *names)
+
+    def test_secret_files(self, bed: Bed) -> None:
+        """A secret that is missing, empty or no text is named by its option."""
+        names = ("--email", "alice@example.test", "--scep-url", SCEP_URL)
+        option = "--scep-challenge-file"
+        for path, words in (
+            (bed.folder / "missing", "cannot be read: No such file"),
+            (bed.file("empty", b" \n"), "is empty"),
+            (bed.file("binary", b"\xff"), "is not UTF-8"),
+            (bed.file("large", b"x" * 70_000), "is larger than"),
+        ):
+            refusal = bed.refused_apple(*names, option, path)
+            assert option in refusal
+            assert words in refusal
+
+    def test_no_owner(self, bed: Bed) -> None:
+        """A certificate without names, and a file without a key, make no profile."""
+        without = bed.pki.stored("no-san")
+        refusal = bed.refused_apple("--certificate", without.pem, "--key", without.key)
+        assert "names neither UPN nor address" in refusal
+        refusal = bed.refused_apple("--certificate", without.pem, "--key", without.pem)
+        assert "holds no unencrypted private key" in refusal
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -258,357 +282,6 @@ class TestRight:
         )
         for option in ((), ("--google-play",)):
             assert bed.not_ok(bed.json_file(json.loads(bed.out(*command, *option)))) == []
-
-
-MAIL_AT = "PayloadContent[1]"
-SCEP_AT = "PayloadContent[0].PayloadContent"
-OTHER_CA = CertificateAuthority.root("Other root", not_before=now() - 9 * DAY)
-
-
-class TestApplePoints:
-    """Each point of an Apple profile that would make sign-in fail, by its key."""
-
-    @pytest.mark.parametrize(
-        ("key", "value", "words"),
-        [
-            ("Host", "https://mail.example.test", "is a URL or has a path"),
-            ("Host", "mail.example.test:443", "has a port"),
-            ("Host", "alice@mail.example.test", "names a user; write mail.example.test"),
-            ("Host", "mail.other.test", "is no name of this gateway's certificate"),
-            ("Host", "", "set it to the gateway's host name"),
-            ("SSL", False, "set it to true"),
-            ("SSL", None, "set it to true"),
-            ("OAuth", True, "set it to false"),
-            ("PayloadCertificateUUID", None, "it is missing, so the phone has no certificate"),
-            ("PayloadCertificateUUID", "nowhere", "no payload of this profile has the PayloadUUID"),
-            ("EmailAddress", "carol@example.test", "no mailbox has 'carol@example.test'"),
-            ("EmailAddress", "carol", "is not of the form name@domain"),
-            ("EmailAddress", "gone@example.test", "is disabled"),
-            ("UserName", "bob@example.test", "is not alice@example.test"),
-            ("UserName", "OTHER\\alice", "is not alice@example.test"),
-        ],
-    )
-    def test_mail(self, bed: Bed, key: str, value: Any, words: str) -> None:
-        """In the mail payload."""
-        profile = bed.scep_profile()
-        bed.change(profile["PayloadContent"][1], key, value)
-        assert words in bed.failure(profile, f"{MAIL_AT}.{key}")
-
-    @pytest.mark.parametrize("user", ["alice", "EXAMPLE\\alice", "ALICE@example.test", "%upn%"])
-    def test_user_forms(self, bed: Bed, user: str) -> None:
-        """The forms of a user name that the gateway takes for the mailbox."""
-        profile = bed.scep_profile()
-        profile["PayloadContent"][1]["UserName"] = user
-        assert bed.failures(profile) == {}
-
-    @pytest.mark.parametrize(
-        ("key", "value", "place", "words"),
-        [
-            ("Keysize", 1024, "Keysize", "1024 bits, which TLS refuses; set it to 2048"),
-            ("Keysize", None, "Keysize", "as it is where the key is missing"),
-            ("Key Usage", 4, "Key Usage", "lacks 1, signing"),
-            ("SubjectAltName", None, "SubjectAltName", "it has no ntPrincipalName or rfc822Name"),
-            ("SubjectAltName", {"dNSName": "x.test"}, "SubjectAltName", "leads to no mailbox"),
-            (
-                "SubjectAltName",
-                {"ntPrincipalName": ["carol@example.test"]},
-                "SubjectAltName.ntPrincipalName",
-                "no mailbox has the UPN",
-            ),
-            (
-                "SubjectAltName",
-                {"rfc822Name": "carol@example.test"},
-                "SubjectAltName.rfc822Name",
-                "no mailbox has the address",
-            ),
-            (
-                "SubjectAltName",
-                {"ntPrincipalName": "alice@example.test", "rfc822Name": "bob@example.test"},
-                "SubjectAltName",
-                "lead to different mailboxes",
-            ),
-            (
-                "SubjectAltName",
-                {"ntPrincipalName": "bob@example.test"},
-                "SubjectAltName",
-                "and UserName to alice@example.test",
-            ),
-            ("URL", "ldap://x", "URL", "is no URL"),
-        ],
-    )
-    def test_scep(self, bed: Bed, key: str, value: Any, place: str, words: str) -> None:
-        """In the SCEP request."""
-        profile = bed.scep_profile()
-        bed.change(profile["PayloadContent"][0]["PayloadContent"], key, value)
-        assert words in bed.failure(profile, f"{SCEP_AT}.{place}")
-
-    @pytest.mark.parametrize(
-        ("changes", "place", "words"),
-        [
-            ({"ExtendedKeyUsage": ["1.3.6.1.5.5.7.3.1"]}, "ExtendedKeyUsage", "lacks clientAuth"),
-            ({"UsageFlags": 4}, "UsageFlags", "lacks 1, signing"),
-            ({"KeyType": "RSA"}, "KeyType", "write ECSECPrimeRandom"),
-            ({"KeySize": 521}, "KeySize", "is no size of a curve"),
-            ({"HardwareBound": False, "KeyType": "RSA", "KeySize": 1024}, "KeySize", "1024 bits"),
-            ({"HardwareBound": False, "Attest": True}, "Attest", "only a HardwareBound key"),
-        ],
-    )
-    def test_acme(self, bed: Bed, changes: dict[str, Any], place: str, words: str) -> None:
-        """In the ACME request."""
-        profile = bed.acme_profile()
-        profile["PayloadContent"][0].update(changes)
-        assert words in bed.failure(profile, f"PayloadContent[0].{place}")
-
-    def test_link_to_a_ca(self, bed: Bed) -> None:
-        """A CA's payload has no key; the identity is named."""
-        profile = bed.scep_profile("--root", bed.pki.root_pem)
-        root, scep, mail = profile["PayloadContent"]
-        assert root["PayloadType"] == "com.apple.security.root"
-        mail["PayloadCertificateUUID"] = root["PayloadUUID"]
-        detail = bed.failure(profile, "PayloadContent[2].PayloadCertificateUUID")
-        assert detail.endswith("which has no key; write the PayloadUUID of PayloadContent[1]")
-        mail["PayloadCertificateUUID"] = scep["PayloadUUID"].lower()
-        assert bed.failures(profile) == {}
-
-    def test_changed_after_signing(self, bed: Bed) -> None:
-        """A profile that was changed is refused by phones."""
-        server = bed.pki.server
-        names = ("--email", "alice@example.test", "--scep-url", SCEP_URL)
-        path, _ = bed.apple(*names, "--signer", server.pem, "--signer-key", server.key)
-        path.write_bytes(path.read_bytes().replace(b"<integer>2048", b"<integer>4096"))
-        assert "changed after it was signed" in bed.failed(path)["signature"]
-
-    def test_removed_itself(self, bed: Bed) -> None:
-        """A profile whose removal date is past does nothing."""
-        profile = bed.scep_profile() | {"RemovalDate": now().replace(tzinfo=None) - DAY}
-        assert "set a later time" in bed.failure(profile, "RemovalDate")
-
-    def test_wrong_type(self, bed: Bed) -> None:
-        """A key of the wrong type makes a phone refuse the whole."""
-        profile = bed.scep_profile()
-        profile["PayloadContent"][1]["SSL"] = "true"
-        assert bed.failures(profile).keys() == {f"{MAIL_AT}.SSL"}
-
-    def test_no_mail(self, bed: Bed) -> None:
-        """A profile without a mailbox is no profile for this."""
-        profile = bed.scep_profile()
-        del profile["PayloadContent"][1]
-        assert "no payload of the type com.apple.eas.account" in bed.failure(
-            profile, "PayloadContent"
-        )
-
-    @pytest.mark.parametrize(
-        ("key", "value"),
-        [
-            ("Password", "secret"),
-            ("OAuthSignInURL", "https://login.example.test"),
-            ("Host", None),
-            ("UserName", None),
-            ("EmailAddress", None),
-            ("EnableMail", False),
-        ],
-    )
-    def test_warned(self, bed: Bed, key: str, value: Any) -> None:
-        """What a phone copes with, and nobody wants."""
-        profile = bed.scep_profile()
-        bed.change(profile["PayloadContent"][1], key, value)
-        assert f"{MAIL_AT}.{key}" in bed.not_ok(bed.plist(profile))
-        assert bed.failures(profile) == {}
-
-
-class TestIdentityPoints:
-    """Each point of an embedded identity that would make sign-in fail."""
-
-    KEY = "PayloadContent[0].PayloadContent"
-
-    def failures(self, bed: Bed, identity: Identity) -> str:
-        """What fails, all at the identity."""
-        failing = bed.failing_identity(identity)
-        assert {subject for subject, _ in failing} == {self.KEY}
-        return "\n".join(detail for _, detail in failing)
-
-    def test_expired(self, bed: Bed) -> None:
-        """The end is named, and it is the only failure."""
-        old = bed.device(not_before=now() - 30 * DAY, not_after=now() - DAY)
-        (line,) = self.failures(bed, old).splitlines()
-        assert line.startswith("its certificate expired at ")
-
-    def test_expired_and_revoked(self, bed: Bed) -> None:
-        """Both are said: a new validity alone would not help."""
-        details = self.failures(bed, bed.revoked)
-        assert "its certificate expired at " in details
-        assert "CERTIFICATE_REVOKED" in details
-
-    def test_not_yet_valid(self, bed: Bed) -> None:
-        """The begin is named."""
-        assert "is valid only from" in self.failures(bed, bed.device(not_before=now() + DAY))
-
-    def test_wrong_eku(self, bed: Bed) -> None:
-        """A server's certificate."""
-        wrong = bed.device(extended_key_usages=[ExtendedKeyUsageOID.SERVER_AUTH])
-        assert "the extended key usage needs clientAuth" in self.failures(bed, wrong)
-
-    def test_no_san(self, bed: Bed) -> None:
-        """Without UPN and address it leads to no mailbox."""
-        without = bed.pki.issuing.issue_device(common_name="alice", not_before=now() - DAY)
-        assert "has no PrincipalName or RFC822Name" in self.failures(bed, without)
-
-    def test_weak_key(self, bed: Bed) -> None:
-        """What TLS refuses by its size."""
-        assert "has a key of 1024 bits (RSA)" in self.failures(bed, bed.device(key=bed.weak_key()))
-
-    def test_foreign(self, bed: Bed) -> None:
-        """The gateway does not know the CA."""
-        foreign = OTHER_CA.issue_device(upn="alice@example.test", not_before=now() - DAY)
-        assert "the gateway does not know the chain" in self.failures(bed, foreign)
-
-    def test_unknown_mailbox(self, bed: Bed) -> None:
-        """Nobody has the UPN that it names."""
-        carol = bed.pki.issuing.issue_device(upn="carol@example.test", not_before=now() - DAY)
-        assert "UNKNOWN_MAILBOX: no mailbox has UPN carol" in self.failures(bed, carol)
-
-    def test_of_another(self, bed: Bed) -> None:
-        """Bob's certificate does not open Alice's mailbox."""
-        bob = bed.pki.issuing.issue_device(upn="bob@example.test", not_before=now() - DAY)
-        assert "USER_MISMATCH" in self.failures(bed, bob)
-
-    def test_wrong_password(self, bed: Bed) -> None:
-        """The password in the profile does not open the identity."""
-        profile = bed.identity_profile(bed.device())
-        profile["PayloadContent"][0]["Password"] = "other"
-        assert "no PKCS#12 that this password opens" in bed.failure(profile, self.KEY)
-
-    def test_not_opened(self, bed: Bed) -> None:
-        """Without the password there is a warning, as nothing can be said."""
-        profile = bed.identity_profile(bed.device())
-        del profile["PayloadContent"][0]["Password"]
-        assert bed.failures(profile) == {}
-        assert self.KEY in bed.not_ok(bed.plist(profile))
-
-    def test_in_the_mail_payload(self, bed: Bed) -> None:
-        """The older form, a PKCS#12 in Certificate, is tested as well."""
-        profile = bed.identity_profile(bed.device(not_after=now() - DAY / 2))
-        identity, mail = profile["PayloadContent"]
-        del mail["PayloadCertificateUUID"]
-        mail["Certificate"], mail["CertificatePassword"] = (
-            identity["PayloadContent"],
-            identity["Password"],
-        )
-        assert "expired at" in bed.failure(profile, f"{MAIL_AT}.Certificate")
-
-
-class TestIntunePoints:
-    """Each point of Intune's profiles, by its key."""
-
-    @pytest.mark.parametrize(
-        ("key", "value", "words"),
-        [
-            ("hostName", "https://mail.example.test/x", "write mail.example.test"),
-            ("hostName", "mail.other.test", "is no name of this gateway's certificate"),
-            ("requireSsl", False, "set it to true"),
-            ("authenticationMethod", "usernameAndPassword", "set certificate"),
-            ("identityCertificate@odata.bind", None, "no certificate profile is linked"),
-            ("identityCertificate@odata.bind", "x", "names no device configuration"),
-            ("useOAuth", True, "set it to false"),
-            ("emailAddressSource", None, "set primarySmtpAddress"),
-        ],
-    )
-    def test_email(self, bed: Bed, key: str, value: Any, words: str) -> None:
-        """In the e-mail profile."""
-        email = bed.email_json()
-        bed.change(email, key, value)
-        assert words in bed.failed(bed.json_file(email))[f"{IOS}.{key}"]
-
-    @pytest.mark.parametrize(
-        ("key", "value", "place", "words"),
-        [
-            ("customSubjectAlternativeNames", [], "", "leads to no mailbox"),
-            (
-                "customSubjectAlternativeNames",
-                [{"sanType": "userPrincipalName", "name": "{{SerialNumber}}@x.test"}],
-                "[0]",
-                "whose holder can forge it",
-            ),
-            ("extendedKeyUsages", [], "", "add Client Authentication"),
-            ("extendedKeyUsages", [{"objectIdentifier": "2.5.29.37.0"}], "", "lacks Client"),
-            ("keyUsage", "keyEncipherment", "", "without digitalSignature"),
-            ("keySize", "size1024", "", "set size2048"),
-            ("hashAlgorithm", "sha1", "", "set sha2"),
-            ("certificateStore", "machine", "", "set user"),
-            ("scepServerUrls", [], "", "it is empty"),
-            ("scepServerUrls", ["scep"], "", "is no URL"),
-        ],
-    )
-    def test_certificate(self, bed: Bed, key: str, value: Any, place: str, words: str) -> None:
-        """In the certificate profile."""
-        scep = bed.scep_json()
-        bed.change(scep, key, value)
-        where = f"iosScepCertificateProfile.{key}{place}"
-        assert words in bed.failed(bed.json_file(scep))[where]
-
-    def test_windows(self, bed: Bed) -> None:
-        """Windows Mail's profile cannot sign in with a certificate."""
-        kind = "windows10EasEmailProfileConfiguration"
-        email = bed.email_json() | {"@odata.type": f"#microsoft.graph.{kind}"}
-        detail = bed.failed(bed.json_file(email))[f"{kind}.@odata.type"]
-        assert "has no certificate authentication" in detail
-
-    def test_linked_to_no_certificate(self, bed: Bed) -> None:
-        """The link leads to something else in the same file."""
-        wifi = {"@odata.type": "#microsoft.graph.iosWiFiConfiguration", "id": ID}
-        failing = bed.failed(bed.json_file([bed.email_json(), wifi]))
-        key = f"[0] {IOS}.identityCertificate@odata.bind"
-        assert "which is no certificate profile" in failing[key]
-
-    def test_expanded(self, bed: Bed) -> None:
-        """A certificate profile that the export expands is tested where it is."""
-        email = bed.email_json() | {
-            "identityCertificate": bed.scep_json() | {"keySize": "size1024"}
-        }
-        assert f"{IOS}.identityCertificate.keySize" in bed.failed(bed.json_file(email))
-
-    def test_export_without_the_link(self, bed: Bed) -> None:
-        """Graph leaves the link out unless it is asked for: no failure, but a hint."""
-        email = bed.email_json() | {"id": ID}
-        del email["identityCertificate@odata.bind"]
-        path = bed.json_file({"value": [email]})
-        assert bed.not_ok(path) == [f"{IOS}.identityCertificate"]
-
-    def test_sources(self, bed: Bed) -> None:
-        """Mailboxes that lack what the source names are counted."""
-        email = bed.email_json() | {"usernameSource": "samAccountName"}
-        (line,) = [d for s, _, d in bed.test(bed.json_file(email)) if s == f"{IOS}.usernameSource"]
-        assert line.startswith("'samAccountName': 2 of 3 mailboxes have no sAMAccountName, such as")
-
-
-class TestGmailPoints:
-    """Each point of Gmail's configuration, by its key."""
-
-    @pytest.mark.parametrize(
-        ("key", "value", "words"),
-        [
-            ("exchange_host", "https://mail.example.test", "write mail.example.test"),
-            ("exchange_host", "mail.other.test:8443", "is no name of this gateway's certificate"),
-            ("exchange_host", None, "set it to the gateway's host name"),
-            ("exchange_ssl_required", False, "set it to true"),
-            ("exchange_login_certificate_alias", None, "set it to the alias"),
-            ("exchange_login_certificate_alias", 1, "it has to be a string"),
-            ("email_address", None, "without it Gmail passes the whole over"),
-            ("email_address", "carol@example.test", "no mailbox has"),
-            ("exchange_username", "bob@example.test", "is not alice@example.test"),
-            ("exchange_authentication_type", "Modern", "is OAuth of Exchange Online"),
-        ],
-    )
-    def test_failing(self, bed: Bed, key: str, value: Any, words: str) -> None:
-        """What keeps the phone out."""
-        values = bed.gmail_json()
-        bed.change(values, key, value)
-        assert words in bed.failed(bed.json_file(values))[key]
-
-    @pytest.mark.parametrize("key", ["exchange_trust_all_certificates", "exchange_password"])
-    def test_warned(self, bed: Bed, key: str) -> None:
-        """What works and is unwise."""
-        assert bed.not_ok(bed.json_file(bed.gmail_json() | {key: True})) == [key]
 
 
 class TestCommand:

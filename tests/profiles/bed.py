@@ -43,6 +43,7 @@ class Bed:
     revoked: Identity
     folder: Path
     capsys: pytest.CaptureFixture[str] | None = None
+    config_name: str = "config.toml"
 
     def in_folder(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> "Bed":
         """The same with another folder for profiles."""
@@ -51,7 +52,13 @@ class Bed:
     @property
     def config(self) -> tuple[str, str]:
         """The option that names the configuration."""
-        return "-c", str(self.state_folder / "config.toml")
+        return "-c", str(self.state_folder / self.config_name)
+
+    def configured(self, name: str, text: str) -> "Bed":
+        """The same gateway, whose configuration says `text` as well."""
+        config = (self.state_folder / "config.toml").read_text(encoding="utf-8")
+        (self.state_folder / name).write_text(f"{config}{text}", encoding="utf-8")
+        return replace(self, config_name=name)
 
     def run(self, *arguments: object, status: int) -> tuple[str, str]:
         """Standard output and standard error of `profile` with this status."""

@@ -1,6 +1,5 @@
 """Whatever is in a profile, `profile test` has findings with a sentence each, never a traceback."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from gateway.profiles.intune import EMAIL_TYPES, IDENTITY_BIND
 from gateway.profiles.intune_certificates import PKCS_TYPES, SCEP_TYPES
 from gateway.profiles.pkcs12 import pack
 from gateway.profiles.reading import AppleProfile, Document, GraphProfiles, ManagedConfiguration
-from tests.cli.profile_bed import make_bed
+from tests.profiles.bed import Bed
 from tests.profiles.samples import ALICE, ROOT, profiles, scep_profile, values
 
 PASSWORD = "a password of the tests"
@@ -63,10 +62,9 @@ _gmail_keys = st.sampled_from(
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(shared: Bed) -> Gateway:
     """A gateway with mailboxes, CAs and CRLs."""
-    with make_bed(tmp_path_factory.mktemp("any")) as bed:
-        yield load_gateway(bed.state_folder / "config.toml")
+    return load_gateway(shared.state_folder / "config.toml")
 
 
 def assert_findings(document: Document, gateway: Gateway) -> None:
