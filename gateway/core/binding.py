@@ -20,9 +20,11 @@ from gateway.core.username_binding import (
 )
 from gateway.errors import CertificateError
 
-_IN_ALTERNATIVE_NAME = frozenset(
-    {DirectoryAttribute.USER_PRINCIPAL_NAME, DirectoryAttribute.PROXY_ADDRESSES}
-)
+# Names of their own: a member of an enumeration is slow to find, and each decision asks.
+_UPN = DirectoryAttribute.USER_PRINCIPAL_NAME
+_ADDRESSES = DirectoryAttribute.PROXY_ADDRESSES
+_PRINCIPAL_NAME = CertificateField.PRINCIPAL_NAME
+_RFC822_NAME = CertificateField.RFC822_NAME
 
 
 class MailboxLookup(Protocol):
@@ -86,7 +88,8 @@ def bind(certificate: ClientCertificate, rules: BindingRules, directory: Mailbox
         for name, keys in _values(certificate, binding, rules):
             names.append(name)
             for mailbox in _look_up(directory, binding, name, keys):
-                found.setdefault(mailbox.key, mailbox)
+                if mailbox is not None:
+                    found.setdefault(mailbox.key, mailbox)
         if found and rules.by_priority:
             break
     mailboxes = tuple(found.values())
@@ -101,30 +104,28 @@ def lookup_keys(certificate: ClientCertificate, rules: BindingRules) -> frozense
     names: tuple[SanName, ...] = (*certificate.principal_names, *certificate.rfc822_names)
     keys = {fold(name.value) for name in names}
     for binding in rules.in_use:
-        if binding.attribute not in _IN_ALTERNATIVE_NAME:
+        if binding.attribute is not _UPN and binding.attribute is not _ADDRESSES:
             keys.update(key for _, some in _values(certificate, binding, rules) for key in some)
     return frozenset(keys)
 
 
 def _look_up(
     directory: MailboxLookup, binding: UsernameBinding, name: BoundValue, keys: Iterable[str]
-) -> Iterator[Mailbox]:
-    if binding.attribute is DirectoryAttribute.USER_PRINCIPAL_NAME:
-        found = [directory.find_by_upn(name.value)]
-    elif binding.attribute is DirectoryAttribute.PROXY_ADDRESSES:
-        found = [directory.find_by_address(name.value)]
-    else:
-        found = [directory.find_by_identifier(key) for key in keys]
-    return (mailbox for mailbox in found if mailbox is not None)
+) -> Iterable[Mailbox | None]:
+    if binding.attribute is _UPN:
+        return (directory.find_by_upn(name.value),)
+    if binding.attribute is _ADDRESSES:
+        return (directory.find_by_address(name.value),)
+    return [directory.find_by_identifier(key) for key in keys]
 
 
 def _values(
     certificate: ClientCertificate, binding: UsernameBinding, rules: BindingRules
 ) -> Iterable[_Keyed]:
     """The values of a field, each with the identifiers that it may be stored as."""
-    if binding.field is CertificateField.PRINCIPAL_NAME:
+    if binding.field is _PRINCIPAL_NAME:
         return [(one, _name_keys(binding, one)) for one in certificate.principal_names]
-    if binding.field is CertificateField.RFC822_NAME:
+    if binding.field is _RFC822_NAME:
         return [(one, _name_keys(binding, one)) for one in certificate.rfc822_names]
     try:
         return list(_read(certificate, binding.field, rules.serial_number_order))
@@ -133,11 +134,11 @@ def _values(
 
 
 def _name_keys(binding: UsernameBinding, name: SanName) -> tuple[str, ...]:
-    if binding.attribute is DirectoryAttribute.CERTIFICATE_USER_IDS:
-        return (user_id.text_key(binding.field, name.value),)
+    if binding.attribute is _UPN or binding.attribute is _ADDRESSES:
+        return ()
     if binding.attribute is DirectoryAttribute.ON_PREMISES_USER_PRINCIPAL_NAME:
         return (on_premises_upn_key(name.value),)
-    return ()
+    return (user_id.text_key(binding.field, name.value),)
 
 
 def _read(

@@ -527,6 +527,33 @@ class TestDeny:
         found = self.refused(bed, capsys, device(root).certificate_pem)
         assert found["reason"] == "NO_USABLE_SAN"
 
+    def test_bindings_to_other_fields(
+        self, bed: Bed, root: CertificateAuthority, capsys: Output
+    ) -> None:
+        """An SKI leads to a mailbox, whatever UPN is beside it, unless its SID is another's."""
+        bed.add_pki(root)
+        config = bed.directory / "config.toml"
+        config.write_text(
+            "[identity]\nrequire_sid_match = true\n"
+            '[[identity.binding]]\nfield = "SKI"\npriority = 1\n'
+            '[[identity.binding]]\nfield = "PrincipalName"\npriority = 2\n'
+        )
+        uri = x509.UniformResourceIdentifier("tag:microsoft.com,2022-09-14:sid:S-1-5-21-7")
+        san = x509.SubjectAlternativeName([principal_name(ALICE.upn), uri])
+        own = x509.SubjectKeyIdentifier(b"\xab\xcd")
+        content = device(root, extensions=[extension(san), extension(own)]).certificate_pem
+        bed.store.mailboxes.set(BOB.upn, certificate_user_ids=("X509:<SKI>ABCD",))
+        assert bed.explain(content, "--json") == 0
+        found = printed(capsys)
+        assert found["mailbox"] == BOB.upn
+        assert [s["detail"] for s in found["steps"] if s["check"] == "san"] == ["SKI abcd"]
+        bed.store.mailboxes.set(BOB.upn, security_identifier="S-1-5-21-8")
+        found = self.refused(bed, capsys, content)
+        assert (found["reason"], found["detail"]) == (
+            "NO_USABLE_SAN",
+            f"the certificate has the SID S-1-5-21-7, and {BOB.upn} has S-1-5-21-8",
+        )
+
     def test_table(self, bed: Bed, root: CertificateAuthority, capsys: Output) -> None:
         """For people the last lines are the reason and, where there is something, what to do."""
         bed.trust(root.certificate, None, kind=AuthorityType.ROOT)
