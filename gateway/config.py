@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -22,18 +20,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from gateway.config_identity import Identity
+from gateway.config_section import FROM_TOML, Section
 from gateway.core.decision import Reauthentication
-from gateway.core.username_binding import (
-    ATTRIBUTES,
-    DEFAULT_FIELDS,
-    Affinity,
-    BindingRules,
-    CertificateField,
-    DirectoryAttribute,
-    SerialNumberOrder,
-    UsernameBinding,
-    affinity,
-)
 from gateway.errors import ConfigError
 
 DEFAULT_PATH = Path("config.toml")
@@ -63,20 +52,11 @@ def _network(text: object) -> object:
         raise ValueError(f"write a network, such as 10.0.0.0/8 or fd00::/8: {error}") from error
 
 
-# TOML has types, and "443" is no number: every section is strict. Paths, enumerations and tuples
-# are what TOML lacks, so these alone are made of its texts and arrays.
-_FROM_TOML = Field(strict=False)
-FilePath = Annotated[Path, _FROM_TOML, AfterValidator(_beside_the_file)]
+FilePath = Annotated[Path, FROM_TOML, AfterValidator(_beside_the_file)]
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """Base of all tables: an unknown key is an error, and nothing changes after loading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, strict=True)
 
 
 class Listen(Section):
@@ -89,7 +69,7 @@ class Listen(Section):
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
     proxy_protocol: bool = False
-    proxy_protocol_from: Annotated[tuple[Network, ...], _FROM_TOML] = ()
+    proxy_protocol_from: Annotated[tuple[Network, ...], FROM_TOML] = ()
 
     @model_validator(mode="after")
     def _somebody_is_trusted(self) -> Self:
@@ -141,98 +121,6 @@ class StoreLocation(Section):
         return self
 
 
-class BindingTable(Section):
-    """One of `identity.binding`: a certificate field and what it is compared with."""
-
-    field: Annotated[CertificateField, _FROM_TOML]
-    attribute: Annotated[DirectoryAttribute, _FROM_TOML] | None = None
-    priority: Annotated[int, Field(ge=0)] | None = None
-    affinity: Annotated[Affinity, _FROM_TOML] | None = None
-
-    @field_validator("attribute")
-    @classmethod
-    def _comparable(
-        cls, value: DirectoryAttribute | None, info: ValidationInfo
-    ) -> DirectoryAttribute | None:
-        bound = info.data.get("field")
-        if value is not None and bound is not None and value not in ATTRIBUTES[bound]:
-            names = " or ".join(repr(one.value) for one in ATTRIBUTES[bound])
-            raise ValueError(f"{bound.value} is compared with {names}")
-        return value
-
-    @field_validator("affinity")
-    @classmethod
-    def _as_entra_has_it(cls, value: Affinity | None, info: ValidationInfo) -> Affinity | None:
-        bound = info.data.get("field")
-        if value is not None and bound is not None and value is not affinity(bound):
-            raise ValueError(
-                f"{bound.value} has {affinity(bound).value!r}, which cannot be chosen; "
-                "leave the key out"
-            )
-        return value
-
-    @property
-    def binding(self) -> UsernameBinding:
-        """With the field's first attribute where none is named."""
-        return UsernameBinding(self.field, self.attribute or ATTRIBUTES[self.field][0])
-
-
-class Identity(Section):
-    """`[identity]`: which certificate fields name the mailbox."""
-
-    username_bindings: Annotated[
-        tuple[Annotated[CertificateField, _FROM_TOML], ...], _FROM_TOML
-    ] = DEFAULT_FIELDS
-    binding: Annotated[tuple[BindingTable, ...], _FROM_TOML] | None = None
-    required_affinity: Annotated[Affinity, _FROM_TOML] = Affinity.LOW
-    require_sid_match: bool = False
-    serial_number_order: Annotated[SerialNumberOrder, _FROM_TOML] = SerialNumberOrder.CERTUTIL
-
-    @field_validator("username_bindings")
-    @classmethod
-    def _at_least_one(cls, value: tuple[CertificateField, ...]) -> tuple[CertificateField, ...]:
-        if not value or len(set(value)) != len(value):
-            raise ValueError("name at least one binding, and each only once")
-        return value
-
-    @field_validator("binding")
-    @classmethod
-    def _in_one_order(cls, value: tuple[BindingTable, ...] | None) -> object:
-        tables = value or ()
-        bindings = {table.binding for table in tables}
-        if value is not None and (not tables or len(bindings) != len(tables)):
-            raise ValueError("name at least one binding, and each only once")
-        priorities = [table.priority for table in tables if table.priority is not None]
-        if priorities and len(priorities) != len(tables):
-            raise ValueError("give each binding a priority, or none")
-        if len(set(priorities)) != len(priorities):
-            raise ValueError("give each binding a priority of its own")
-        return value
-
-    @model_validator(mode="after")
-    def _bindings_fit(self) -> Self:
-        if self.binding is not None and "username_bindings" in self.model_fields_set:
-            raise ValueError("binding takes the place of username_bindings; leave one out")
-        if not self.rules.in_use:
-            raise ValueError('required_affinity = "high", and each binding has low affinity')
-        return self
-
-    @property
-    def rules(self) -> BindingRules:
-        """What both ways of writing bindings come to."""
-        tables = self.binding or ()
-        by_priority = any(table.priority is not None for table in tables)
-        ordered = sorted(tables, key=lambda table: table.priority or 0)
-        return BindingRules(
-            tuple(table.binding for table in ordered)
-            or BindingRules.of(self.username_bindings).bindings,
-            by_priority=by_priority,
-            required_affinity=self.required_affinity,
-            require_sid_match=self.require_sid_match,
-            serial_number_order=self.serial_number_order,
-        )
-
-
 class Revocation(Section):
     """`[revocation]`: how CRLs are fetched and when a sign-in counts as new."""
 
@@ -242,7 +130,7 @@ class Revocation(Section):
     clock_skew_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 60
     require_crl_validation: bool = True
     allow_link_local: bool = False
-    reauthentication: Annotated[Reauthentication, _FROM_TOML] = Reauthentication.FRESH_CRL
+    reauthentication: Annotated[Reauthentication, FROM_TOML] = Reauthentication.FRESH_CRL
 
 
 class Limits(Section):
@@ -275,7 +163,7 @@ class Log(Section):
     """`[log]`: what goes to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Annotated[LogFormat, _FROM_TOML] = LogFormat.JSON
+    format: Annotated[LogFormat, FROM_TOML] = LogFormat.JSON
 
 
 class Upstream(Section):
@@ -340,7 +228,7 @@ class Config(Section):
     limits: Limits = Limits()
     admin: Admin = Admin()
     log: Log = Log()
-    upstream: Annotated[tuple[Upstream, ...], _FROM_TOML] = ()
+    upstream: Annotated[tuple[Upstream, ...], FROM_TOML] = ()
 
     @field_validator("upstream")
     @classmethod
