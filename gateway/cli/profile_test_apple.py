@@ -162,6 +162,10 @@ def _check_linked(
         yield from check_acme(place, identity, user, gateway)
     else:
         held = identity.get("Password")
+        if held:
+            detail = "it lies beside the key, for whoever reads the file"
+            advice = "deliver the profile by device management alone, or remove it"
+            yield warn(f"{place}.Password", f"{detail}; {advice}")
         opening = held if isinstance(held, str) else password
         key = f"{place}.PayloadContent"
         yield from _check_pkcs12(key, identity.get("PayloadContent"), gateway, (user, opening))

@@ -85,6 +85,11 @@ class TestIdentityPoints:
         profile["PayloadContent"][0]["Password"] = "other"
         assert "no PKCS#12 that this password opens" in bed.failure(profile, self.KEY)
 
+    def test_password_in_the_profile(self, bed: Bed) -> None:
+        """Whoever reads the file has the key, which is warned of and keeps nobody out."""
+        path = bed.plist(bed.identity_profile(bed.device()))
+        assert bed.not_ok(path) == ["signature", "PayloadContent[0].Password"]
+
     def test_not_opened(self, bed: Bed) -> None:
         """Without the password there is a warning, as nothing can be said."""
         profile = bed.identity_profile(bed.device())
