@@ -19,12 +19,13 @@ def write_profile(path: Path, content: bytes, *, replace: bool) -> None:
     if path.exists() and not replace:
         raise ProfileError(f"{path} is there already; --replace overwrites it")
     staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    create_secret(staging, content)
     try:
+        create_secret(staging, content)
         staging.replace(path)
     except OSError as error:
-        staging.unlink(missing_ok=True)
         raise ProfileError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def write_json(path: Path | None, value: object, *, replace: bool) -> None:

@@ -54,7 +54,8 @@ def _check_signature(signature: Signature | None, now: datetime) -> Iterator[Fin
         yield fail("signature", f"{signature.problem}; sign the profile again")
         return
     signer = signature.signer
-    if signer is None:
+    if signer is None or signature.doubt is not None:
+        yield warn("signature", f"whether it holds is not known: {signature.doubt}")
         return
     name = signer.subject.rfc4514_string()
     if not signer.not_valid_before_utc <= now <= signer.not_valid_after_utc:

@@ -19,7 +19,7 @@ from gateway.profiles.intune import (
 from gateway.profiles.reading import GraphProfiles, shown
 
 _Object = Mapping[str, Any]
-_EMAIL = re.compile(r"(?i).*Eas\w*Configuration\Z|.*EasEmailProfile\w*\Z")
+_EMAIL = re.compile(r".*Eas\w*Configuration\Z|.*EasEmailProfile\w*\Z")
 _OLD_TYPES = ("androidForWorkGmailEasConfiguration", "androidForWorkNineWorkEasConfiguration")
 _BOUND = re.compile(r"deviceConfigurations(?:\('|/)([0-9A-Fa-f-]{36})")
 _METHOD = "authenticationMethod"

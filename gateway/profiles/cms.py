@@ -44,11 +44,13 @@ class Signature:
         signer: the signer's certificate; None where it is not included.
         certificates: all that are included.
         problem: why the signature does not hold, as a clause; None if it does.
+        doubt: why that could not be found out, as a clause; None if it could.
     """
 
     signer: x509.Certificate | None
     certificates: tuple[x509.Certificate, ...]
     problem: str | None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +95,31 @@ def _signature(
     signer = next((one for one in certificates if _is_signer(one, info.identifier)), None)
     if signer is None:
         return Signature(None, certificates, "the signer's certificate is not included")
-    return Signature(signer, certificates, _problem(profile, signer, info))
-
-
-def _problem(profile: bytes, signer: x509.Certificate, info: _SignerInfo) -> str | None:
     if info.digest is None or info.algorithm == _PSS:
-        return "it has an algorithm that is not known here"
+        return Signature(signer, certificates, None, "its algorithm is not known here")
+    key = signer.public_key()
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return Signature(signer, certificates, None, "the signer's key is neither RSA nor EC")
+    return Signature(signer, certificates, _problem(profile, key, info.digest, info))
+
+
+def _problem(
+    profile: bytes,
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    digest: HashAlgorithm,
+    info: _SignerInfo,
+) -> str | None:
     signed = profile
     if info.attributes is not None:
-        if _message_digest(info.attributes) != _hash(info.digest, profile):
+        if _message_digest(info.attributes) != _hash(digest, profile):
             return "the profile was changed after it was signed"
         # RFC 5652 section 5.4: signed is the SET, not the [0] that stands in the file.
         signed = bytes([SET]) + info.attributes.raw[1:]
     try:
-        key = signer.public_key()
         if isinstance(key, rsa.RSAPublicKey):
-            key.verify(info.signature, signed, padding.PKCS1v15(), info.digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(info.signature, signed, ec.ECDSA(info.digest))
+            key.verify(info.signature, signed, padding.PKCS1v15(), digest)
         else:
-            return "the signer's key is neither RSA nor EC"
+            key.verify(info.signature, signed, ec.ECDSA(digest))
     except InvalidSignature:
         return "it is not of the signer's key"
     except UNREADABLE as error:
@@ -172,6 +179,7 @@ def _certificate(der: bytes) -> x509.Certificate:
     # The library parses when asked: what is wrong with it is to be found here.
     for name in (certificate.subject, certificate.issuer):
         name.rfc4514_string()
+    certificate.public_key()
     if certificate.not_valid_before_utc > certificate.not_valid_after_utc:
         raise ValueError("it ends before it begins")
     return certificate

@@ -20,6 +20,8 @@ _PEM_MARKS: Final = (b"-----BEGIN PKCS7-----", b"-----BEGIN CMS-----")
 _GRAPH_TYPE: Final = "@odata.type"
 _GMAIL_KEYS: Final = ("email_address", "exchange_host", "exchange_username")
 _MOST_OBJECTS: Final = 1000
+_MOST_APPLE_VALUES: Final = 10_000  # a profile of fifty payloads has a thousand
+_MOST_JSON_VALUES: Final = 200_000  # an export of a thousand objects has sixty thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _property_list(content: bytes) -> Mapping[str, Any]:
         raise ProfileError("it is a property list that nobody could read") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ProfileError("it is a property list, but no dictionary, which a profile is")
+    _require_few(values, _MOST_APPLE_VALUES)
     if "EncryptedPayloadContent" in values:
         raise ProfileError(
             "EncryptedPayloadContent: it is encrypted for one device; test it before encryption"
@@ -129,11 +132,27 @@ def _property_list(content: bytes) -> Mapping[str, Any]:
     return values
 
 
+def _require_few(value: Any, most: int) -> None:
+    """Raise ProfileError if there are more than `most` values in `value`, however deep.
+
+    A binary property list refers to its values, so that a small file may have very many.
+    """
+    count, waiting = 0, [value]
+    while waiting:
+        inside = waiting.pop()
+        if isinstance(inside, dict | list):
+            count += len(inside)
+            if count > most:
+                raise ProfileError(f"it has more than {most} values, so it is no profile")
+            waiting += inside.values() if isinstance(inside, dict) else inside
+
+
 def _from_json(content: bytes) -> Document:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ProfileError(f"it is no JSON: {error}") from error
+    _require_few(value, _MOST_JSON_VALUES)
     objects = tuple(_graph_objects(value, depth=0))
     if objects:
         return GraphProfiles(objects)

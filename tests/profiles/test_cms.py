@@ -4,13 +4,14 @@ import contextlib
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ProfileError
+from gateway.pki.authority import CertificateAuthority
 from gateway.pki.identity import Identity, ec_key, rsa_key
 from gateway.pki.names import tlv
 from gateway.profiles.ber import read
@@ -85,6 +86,22 @@ def test_changed_signature() -> None:
     assert old != other[-8:]
 
 
+def test_unknown_algorithm() -> None:
+    """What cannot be judged is neither said to hold nor said not to."""
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(CONTENT)
+    pss = padding.PSS(padding.MGF1(SHA256()), padding.PSS.DIGEST_LENGTH)
+    builder = builder.add_signer(RSA_SIGNER.certificate, RSA_SIGNER.key, SHA256(), rsa_padding=pss)
+    _, signature = unwrap(builder.sign(Encoding.DER, [pkcs7.PKCS7Options.Binary]))
+    assert (signature.problem, signature.doubt) == (None, "its algorithm is not known here")
+
+
+def test_too_many_certificates() -> None:
+    """A chain has an end."""
+    chain = [CertificateAuthority.root(str(number)).certificate for number in range(64)]
+    with pytest.raises(ProfileError, match="more than 64 certificates"):
+        unwrap(sign(CONTENT, SIGNER.certificate, SIGNER.key, chain))
+
+
 def test_signer_is_not_included() -> None:
     """Without the signer's certificate nothing can be said of it."""
     builder = pkcs7.PKCS7SignatureBuilder().set_data(CONTENT)
@@ -145,7 +162,7 @@ def test_damaged(position: int, octet: int, cut: int) -> None:
         content, signature = unwrap(damaged)
     except ProfileError:
         return
-    assert signature.problem is not None or content == CONTENT
+    assert signature.problem or signature.doubt or content == CONTENT
 
 
 class TestSign:

@@ -34,6 +34,17 @@ GMAIL = GmailConfiguration("mail.example.test", "{{mail}}", "{{mail}}", "mail")
 PEM = b"-----BEGIN PKCS7-----\n" + base64.encodebytes(SIGNED) + b"-----END PKCS7-----\n"
 
 
+def deep() -> list[Any]:
+    """Two to the thirtieth values in a file of a few hundred bytes."""
+    inside: list[Any] = []
+    for _ in range(30):
+        inside = [inside, inside]
+    return inside
+
+
+DEEP = deep()
+
+
 @pytest.mark.parametrize(
     ("content", "is_signed"),
     [
@@ -91,6 +102,8 @@ def test_gmail(value: object) -> None:
         (b"\xff\xfe\x00", "begins like UTF-16"),
         (b" " * (LIMIT_BYTES + 1), "it is larger than 1048576 bytes"),
         (json.dumps([GRAPH] * 1001).encode(), "more than 1000 objects"),
+        (json.dumps([1] * 200_001).encode(), "more than 200000 values"),
+        (plistlib.dumps({"x": DEEP}, fmt=plistlib.FMT_BINARY), "more than 10000 values"),
     ],
 )
 def test_none(content: bytes, words: str) -> None:

@@ -47,16 +47,23 @@ def test_changed_is_refused_by_openssl(signed: Path, pki: Pki) -> None:
     assert unwrap(content)[1].problem == "the profile was changed after it was signed"
 
 
-@pytest.mark.parametrize("options", [(), ("-stream",)], ids=["DER", "BER"])
-def test_signed_by_openssl(signed: Path, pki: Pki, options: tuple[str, ...]) -> None:
-    """What OpenSSL signs, with lengths or streamed without them, is read and holds."""
+SMIME = ("smime", "-sign", "-binary", "-nodetach", "-outform", "der")
+CMS = ("cms", "-sign", "-binary", "-nodetach", "-outform", "der")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [SMIME, (*SMIME, "-stream"), (*CMS, "-keyid"), (*CMS, "-noattr"), (*CMS, "-md", "sha512")],
+    ids=["DER", "BER", "key identifier", "no attributes", "SHA-512"],
+)
+def test_signed_by_openssl(signed: Path, pki: Pki, command: tuple[str, ...]) -> None:
+    """What OpenSSL signs, in each of the ways that it has, is read and holds."""
     plain, other = signed.with_name("plain.mobileconfig"), signed.with_name("other.mobileconfig")
     made = openssl(
-        *("smime", "-sign", "-binary", "-nodetach", "-outform", "der", *options),
-        *("-signer", pki.server.pem, "-inkey", pki.server.key, "-certfile", pki.issuing_pem),
-        *("-in", plain, "-out", other),
+        *(*command, "-in", plain, "-out", other, "-certfile", pki.issuing_pem),
+        *("-signer", pki.server.pem, "-inkey", pki.server.key),
     )
     assert made.returncode == 0, made.stderr.decode()
     content, signature = unwrap(other.read_bytes())
     assert (content, signature.problem) == (plain.read_bytes(), None)
-    assert (other.read_bytes()[1] == 0x80) == bool(options)
+    assert (other.read_bytes()[1] == 0x80) == ("-stream" in command)
