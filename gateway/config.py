@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -45,16 +45,18 @@ def _address(text: str) -> str:
     return text
 
 
-def _network(text: object) -> object:
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
     try:
-        return ip_network(text) if isinstance(text, str) else text
+        return ip_network(str(value))
     except ValueError as error:
         raise ValueError(f"write a network, such as 10.0.0.0/8 or fd00::/8: {error}") from error
 
 
 FilePath = Annotated[Path, FROM_TOML, AfterValidator(_beside_the_file)]
 Address = Annotated[str, AfterValidator(_address)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 

@@ -1,5 +1,6 @@
 """What the supervisor has found right is what every process goes by, whatever the disk has."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,12 @@ def config(tmp_path: Path) -> Config:
     for name in ("cert", "key", "password"):
         (tmp_path / name).write_text(name)
     return Config(
-        listen=Listen(certificate=tmp_path / "cert", private_key=tmp_path / "key"),
+        listen=Listen(
+            certificate=tmp_path / "cert",
+            private_key=tmp_path / "key",
+            proxy_protocol=True,
+            proxy_protocol_from=(ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+        ),
         state=State(directory=tmp_path / "state"),
         upstream=(
             Upstream(
@@ -43,6 +49,8 @@ def test_files_are_kept_with_the_configuration(config: Config) -> None:
     assert password.read_text() == password.read_text() == "password"
     assert settings.config.state == config.state
     assert settings.config.limits == config.limits
+    networks = config.listen.proxy_protocol_from
+    assert settings.config.listen.proxy_protocol_from == networks
     settings.close()
     writer.close()
 
