@@ -47,6 +47,7 @@ class Order:
         trusted, key: PEM files, the root CA and the key of all of the certificates.
         syncs_per_second: of all phones together, in turn; 0 holds a Ping on each instead.
         returns: whether phones that are cut come back from the beginning.
+        patient: whether phones do as Retry-After says; others ask on at their pace.
         nice: how much CPU is left to others, as nice(1).
     """
 
@@ -59,6 +60,7 @@ class Order:
     address: str = "127.0.0.1"
     syncs_per_second: float = 0
     returns: bool = False
+    patient: bool = True
     nice: int = 0
 
     def to_json(self) -> str:
@@ -72,7 +74,8 @@ class Fleet:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.returns = order.returns
-        self.context = client_context(order.trusted, order.key)
+        self.context = client_context(order.trusted)
+        self.key = crypto.load_privatekey(crypto.FILETYPE_PEM, Path(order.key).read_bytes())
         self.gate = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
@@ -153,7 +156,11 @@ class Phone:
         async with fleet.gate, asyncio.timeout(_PATIENCE_SECONDS):
             order = fleet.order
             return await connect(
-                fleet.context, self._certificate, port=order.port, address=order.address
+                fleet.context,
+                self._certificate,
+                fleet.key,
+                port=order.port,
+                address=order.address,
             )
 
     async def _talk(self, line: Line) -> float | None:
@@ -174,8 +181,8 @@ class Phone:
                 fleet.tell("sync", self._number, time.monotonic() - began)
             else:
                 fleet.tell("answer", self._number, answer.status, answer.retry_after)
-            if answer.status != _OK or not answer.keeps:
-                return _wait(answer)
+            if not answer.keeps or (answer.status != _OK and fleet.order.patient):
+                return _wait(answer) if fleet.order.patient else pause
             due = max(due + pause, time.monotonic())
 
 

@@ -1,7 +1,6 @@
 """One phone of a fleet: a TLS connection in memory buffers, and one request at a time on it.
 
-Its certificate is its own, which one `SSL.Context` for all of them allows: a connection takes over
-the certificate that the context has when it is made.
+Its certificate is its own; context and private key are those of all phones.
 """
 
 import asyncio
@@ -39,25 +38,25 @@ class ClosedError(ConnectionError):
         self.begun = begun
 
 
-def client_context(trusted: str, key: str) -> SSL.Context:
-    """A context for phones that share the private key in the file `key`."""
+def client_context(trusted: str) -> SSL.Context:
+    """A context for phones that trust the root CA in that file."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.load_verify_locations(trusted)
     context.set_verify(SSL.VERIFY_PEER)
     context.set_mode(_RELEASE_BUFFERS)
-    context.use_privatekey_file(key)
     return context
 
 
 class Line(asyncio.Protocol):
     """The connection of a phone; its handshake begins when TCP is up."""
 
-    def __init__(self, context: SSL.Context, certificate: crypto.X509) -> None:
+    def __init__(self, context: SSL.Context, certificate: crypto.X509, key: crypto.PKey) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
-        context.use_certificate(certificate)
         self._tls = SSL.Connection(context, None)
+        self._tls.use_certificate(certificate)
+        self._tls.use_privatekey(key)
         self._tls.set_tlsext_host_name(SERVER_NAME.encode())
         self._tls.set_connect_state()
         self._transport: asyncio.Transport | None = None
@@ -163,6 +162,7 @@ class Line(asyncio.Protocol):
 async def connect(
     context: SSL.Context,
     certificate: crypto.X509,
+    key: crypto.PKey,
     *,
     port: int,
     address: str,
@@ -172,7 +172,7 @@ async def connect(
     Raises OSError if it cannot be made.
     """
     _, line = await asyncio.get_running_loop().create_connection(
-        lambda: Line(context, certificate), "127.0.0.1", port, local_addr=(address, 0)
+        lambda: Line(context, certificate, key), "127.0.0.1", port, local_addr=(address, 0)
     )
     await line.ready
     return line
