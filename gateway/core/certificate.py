@@ -54,7 +54,7 @@ class ClientCertificate:
     principal_names: tuple[PrincipalName, ...]
     rfc822_names: tuple[Rfc822Name, ...]
     distribution_points: tuple[x509.DistributionPoint, ...]
-    _certificate: x509.Certificate = field(repr=False, compare=False)
+    _der: bytes = field(repr=False, compare=False)
 
     @classmethod
     def from_der(cls, der: bytes) -> "ClientCertificate":
@@ -107,7 +107,7 @@ class ClientCertificate:
             distribution_points=(
                 tuple(points) if isinstance(points, x509.CRLDistributionPoints) else ()
             ),
-            _certificate=certificate,
+            _der=der,
         )
 
     @property
@@ -117,6 +117,11 @@ class ClientCertificate:
             return self._certificate.subject.rfc4514_string()
         except UNREADABLE:
             return f"serial number {self.serial_number:#x}"
+
+    @property
+    def _certificate(self) -> x509.Certificate:
+        """Parsed anew: kept, it would keep all that was ever read of it, 2 KB a connection."""
+        return x509.load_der_x509_certificate(self._der)
 
     # What follows serves username bindings that few configurations have, and is made when asked
     # for. Each raises CertificateError when it cannot be read.

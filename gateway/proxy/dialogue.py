@@ -1,7 +1,6 @@
 """The requests of one connection, one after the other: decide, pass on, answer."""
 
 import time
-from collections import deque
 from http import HTTPStatus
 
 from gateway.core.decision import Deny
@@ -68,7 +67,7 @@ class Dialogue:
         self._verdicts = verdicts
         self._admission = Admission(services, verdicts, address=address, server_name=server_name)
         self._renew()
-        self._events: deque[RequestEvent] = deque()
+        self._events: list[RequestEvent] = []  # a deque takes 700 bytes while it is empty
         self._exchange: Exchange | None = None
         self._head: RequestHead | None = None
         self._route: Route | None = None
@@ -260,7 +259,7 @@ class Dialogue:
                 kind == HEAD and self._client_full
             ):
                 break
-            events.popleft()
+            events.pop(0)
             if kind == HEAD:
                 self._begin(value)  # type: ignore[arg-type]  # the kind says so
             elif kind == BODY:

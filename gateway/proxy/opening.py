@@ -67,6 +67,6 @@ class Opening:
         the latest.
         """
         chain, session = tls.chain(), None
-        if tls.resumed:
+        if len(chain) == 1 and tls.resumed:
             chain, session = self.listener.chain(chain[0]), self.listener.born
         return Verdicts(services, chain, self.address, file=file, session=session)

@@ -48,6 +48,17 @@ class Waiting(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One connection to the mail server; serves one exchange at a time."""
 
+    __slots__ = (
+        "_between",
+        "_parser",
+        "_paused",
+        "_pool",
+        "_transport",
+        "exchange",
+        "idle_since",
+        "reused",
+    )
+
     def __init__(self, pool: "UpstreamPool") -> None:
         self._pool = pool
         self._parser = ResponseParser()

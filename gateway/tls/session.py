@@ -94,11 +94,11 @@ class TlsSession:
         Afterwards `closed` tells whether the peer has ended the session, `broken` whether it can
         go on no more, `failure` why the handshake failed if it did.
         """
+        if not self.established or len(data) > _RECORD:
+            return self._feed_pieces(data)
         connection = self._connection
         connection.bio_write(data)
         records = self._boundary.feed(data)
-        if not self.established:
-            return self._read_all() if self._shake_hands() else b""
         try:
             if records == 1:
                 return connection.recv(_RECORD)
@@ -112,20 +112,18 @@ class TlsSession:
             self.broken = True
             return b""
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes | memoryview) -> bytes:
         """The records that carry `data`, to be sent now."""
         connection = self._connection
         size = len(data)
-        sent = connection.send(data)
-        if sent == size:
-            room = size + _RECORD_OVERHEAD * (1 + size // _RECORD)
-            out = connection.bio_read(room)
-            # Answers to key updates (RFC 8446 section 4.6.3) may wait there, too.
-            return out if len(out) < room else out + self.output()
-        view = memoryview(data)
-        while sent < size:
-            sent += connection.send(view[sent : sent + _RECORD])
-        return self.output()
+        if size > _RECORD:
+            view = memoryview(data)
+            return b"".join(self.encrypt(view[at : at + _RECORD]) for at in range(0, size, _RECORD))
+        connection.send(data)
+        room = size + _RECORD_OVERHEAD
+        out = connection.bio_read(room)
+        # Answers to key updates (RFC 8446 section 4.6.3) may wait there, too.
+        return out if len(out) < room else out + self.output()
 
     def output(self) -> bytes:
         """What the session wants sent: handshake messages, alerts."""
@@ -169,6 +167,17 @@ class TlsSession:
             return self._server_name
         name = self._connection.get_servername()
         return None if name is None else name.decode("ascii", "replace")
+
+    def _feed_pieces(self, data: bytes) -> bytes:
+        """As `feed`; the buffers beneath keep the size of the largest piece for good."""
+        plain, records, at = [], self._boundary.feed(data), 0
+        while at < len(data) and not self.broken:
+            piece = data[at : at + _RECORD]
+            at += len(piece)
+            self._connection.bio_write(piece)
+            if (self.established or self._shake_hands()) and records:
+                plain.append(self._read_all())
+        return b"".join(plain)
 
     def _read_all(self) -> bytes:
         pieces = []
