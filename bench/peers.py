@@ -6,6 +6,7 @@ as each writes by default. Whatever is not said here is the server's own default
 
 import contextlib
 import getpass
+import json
 import os
 import shutil
 import sys
@@ -121,6 +122,9 @@ certificate = "{chain}"
 private_key = "{key}"
 workers = 1
 
+[tls]
+ticket_lifetime_seconds = 0
+
 [state]
 directory = "state"
 
@@ -161,6 +165,16 @@ def haproxy(given: Surroundings) -> Iterator[Server]:
         yield _server(given, "haproxy", port, process.pid)
 
 
+def _workers(log: Path) -> list[int]:
+    """The ids of the workers' processes, as the supervisor has logged them: a fork has no name."""
+    lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
+    return [
+        line["child"]
+        for line in lines
+        if line["event"] == "process.started" and line["name"].startswith("worker")
+    ]
+
+
 @contextlib.contextmanager
 def gateway(given: Surroundings) -> Iterator[Server]:
     """A running gateway with its defaults: supervisor, control process and one worker."""
@@ -173,7 +187,7 @@ def gateway(given: Surroundings) -> Iterator[Server]:
         ready = f"http://127.0.0.1:{admin}/readyz"
         processes.wait_until(lambda: processes.answers(ready), supervisor, log)
         family = processes.descendants(supervisor.pid)
-        workers = [pid for pid in family if "gateway.runtime.worker" in processes.command_line(pid)]
+        workers = _workers(log)
         if len(workers) != 1:
             raise BenchError(
                 f"one worker of the gateway was expected, {len(workers)} found; see {log}"
