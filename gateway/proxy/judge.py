@@ -26,6 +26,9 @@ from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.username_binding import BindingRules
 from gateway.errors import CertificateError
 
+_MOST_DEVICES = 2048
+"""Certificates of devices that are remembered; each costs a worker about 3 KB."""
+
 
 class Directory(MailboxLookup, Protocol):
     """What administrators decided, as of one change."""
@@ -91,6 +94,7 @@ class Judge:
         self._rules = rules
         self._available = True
         self._issuing: dict[bytes, ClientCertificate] = {}
+        self._devices: dict[bytes, ClientCertificate] = {}
         self._authority_statuses: dict[bytes, RevocationStatus] = {}
         self.update(directory, revocation)
 
@@ -129,7 +133,7 @@ class Judge:
         """
         authorities = tuple(self._shared(der) for der in chain[1:])
         session = session or Session(now, self._directory.change_id)
-        return Identity(ClientCertificate.from_der(chain[0]), authorities, session)
+        return Identity(self._device_certificate(chain[0]), authorities, session)
 
     def issuer_ids(self, identity: Identity) -> frozenset[str]:
         """The ids of the CA records of the chain."""
@@ -235,6 +239,16 @@ class Judge:
             known = ClientCertificate.from_der(der)
             if der in self._records:
                 self._issuing[der] = known
+        return known
+
+    def _device_certificate(self, der: bytes) -> ClientCertificate:
+        """What is read in a device's certificate; phones come back with the one they have."""
+        known = self._devices.get(der)
+        if known is None:
+            known = ClientCertificate.from_der(der)
+            if len(self._devices) >= _MOST_DEVICES:
+                self._devices.clear()
+            self._devices[der] = known
         return known
 
     def _shared(self, der: bytes) -> bytes:
