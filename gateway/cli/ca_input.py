@@ -7,7 +7,9 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.cli.chain import FILE_LIMIT
 from gateway.errors import CertificateError
+from gateway.limited_file import read_limited
 
 _PEM_MARK = b"-----BEGIN"
 
@@ -38,10 +40,7 @@ class HttpUrl(click.ParamType[str]):
 
 def read_one_certificate(path: Path) -> bytes:
     """The DER of the only certificate in a DER or PEM file; raises CertificateError."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
+    content = read_limited(path, FILE_LIMIT, CertificateError)
     try:
         return one_certificate(content)
     except CertificateError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
@@ -20,8 +21,11 @@ from gateway.core.decision import Deny
 from gateway.core.reasons import Reason
 from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError
+from gateway.limited_file import read_limited
 
-_FILE_LIMIT = 1024 * 1024
+FILE_LIMIT: Final = 1024 * 1024
+"""The largest file of certificates that is read, in bytes; a certificate has a few thousand."""
+
 _PEM_MARK = b"-----BEGIN"
 
 # openssl/x509_vfy.h; pyOpenSSL names neither.
@@ -52,13 +56,7 @@ class Chain:
 
 def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates in a PEM or DER file, at least one; raises CertificateError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_FILE_LIMIT + 1)
-    except OSError as error:
-        raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > _FILE_LIMIT:
-        raise CertificateError(f"{path}: is larger than {_FILE_LIMIT} bytes, so no certificate")
+    content = read_limited(path, FILE_LIMIT, CertificateError)
     try:
         if _PEM_MARK in content:
             return tuple(x509.load_pem_x509_certificates(content))

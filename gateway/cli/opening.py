@@ -23,8 +23,7 @@ def open_state(config_path: Path | None) -> Iterator[tuple[Config, Store]]:
 
 def open_revocation(config: Config) -> "RevocationEngine":
     """The CRLs of the configuration; raises StateError."""
-    # It brings an HTTP client along, which commands that ask for no CRL need not wait for.
-    from gateway.revocation.engine import RevocationEngine  # noqa: PLC0415
+    from gateway.revocation.engine import RevocationEngine  # noqa: PLC0415 (loads an HTTP client)
 
     try:
         return RevocationEngine(config.state.crl_directory, config.revocation)

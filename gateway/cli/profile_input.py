@@ -13,6 +13,7 @@ from gateway.cli.chain import read_certificates
 from gateway.core.address import address_problem
 from gateway.core.unreadable import UNREADABLE
 from gateway.errors import ProfileError
+from gateway.limited_file import read_limited
 
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
@@ -122,10 +123,6 @@ def read_authorities(paths: tuple[Path, ...]) -> list[x509.Certificate]:
 
 def _read(path: Path, option: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_SECRET + 1)
-    except OSError as error:
-        raise ProfileError(f"{option}: {path} cannot be read: {error.strerror}") from error
-    if len(content) > _LARGEST_SECRET:
-        raise ProfileError(f"{option}: {path} is larger than {_LARGEST_SECRET} bytes")
-    return content
+        return read_limited(path, _LARGEST_SECRET, ProfileError)
+    except ProfileError as error:
+        raise ProfileError(f"{option}: {error}") from error

@@ -8,8 +8,6 @@ the forwarding fields and the identity. Nothing here is told who the client is.
 import re
 from collections.abc import Callable, Iterable
 
-from gateway.errors import RequestError
-
 Header = tuple[bytes, bytes]
 
 _HOP_BY_HOP = frozenset(
@@ -80,7 +78,6 @@ _REQUEST_PREFIXES = (
     b"x-wlid-",
 )
 
-_SINGLE_NAMES = frozenset((b"host", b"ms-asprotocolversion", b"x-ms-policykey"))
 _JUDGED_NAMES = frozenset((b"x-ms-policykey", b"user-agent", b"content-type", b"content-encoding"))
 _JUDGED_PREFIXES = (b"ms-as", b"accept")
 
@@ -195,23 +192,6 @@ class ResponseHeaderFilter:
         if name in _RESPONSE_NAMES or name.startswith(_RESPONSE_PREFIXES):
             return _DROP
         return _KEEP
-
-
-def single_values(headers: Iterable[Header]) -> dict[bytes, bytes]:
-    """Return Host, MS-ASProtocolVersion and X-MS-PolicyKey, those there are, by lower-case name.
-
-    Raises:
-        RequestError: One of them is there twice, and servers differ in which one counts
-            (RFC 9112 section 3.2 refuses a second Host).
-    """
-    found: dict[bytes, bytes] = {}
-    for spelling, value in headers:
-        name = spelling.lower()
-        if name in _SINGLE_NAMES:
-            if name in found:
-                raise RequestError(f"the request has the header {name.decode('ascii')} twice")
-            found[name] = value
-    return found
 
 
 def connection_tokens(headers: Iterable[Header]) -> frozenset[bytes]:

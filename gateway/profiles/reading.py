@@ -10,6 +10,7 @@ from typing import Any, Final
 from xml.parsers.expat import ExpatError
 
 from gateway.errors import ProfileError
+from gateway.limited_file import read_limited
 from gateway.profiles.cms import Signature, unwrap
 
 LIMIT_BYTES: Final = 1024 * 1024
@@ -51,11 +52,7 @@ Document = AppleProfile | GraphProfiles | ManagedConfiguration
 
 def read_file(path: Path) -> Document:
     """The profile in a file; raises ProfileError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LIMIT_BYTES + 1)
-    except OSError as error:
-        raise ProfileError(f"{path}: cannot be read: {error.strerror}") from error
+    content = read_limited(path, LIMIT_BYTES, ProfileError)
     try:
         return read(content)
     except ProfileError as error:

@@ -133,7 +133,7 @@ def near_limits(state: SourceState | None, settings: Revocation) -> tuple[str, .
     found = []
     if size >= _NEAR * limit:
         found.append(
-            f"{state.url}: has {size} octets; from {limit} on it is refused "
+            f"{state.url}: has {size} octets; above {limit} it is refused "
             "(revocation.download_limit_bytes)"
         )
     seconds, most = state.download_seconds, settings.download_timeout_seconds

@@ -12,6 +12,7 @@ from OpenSSL import SSL, crypto
 
 from gateway.core.authority import Authority, AuthorityType
 from gateway.errors import CertificateError
+from gateway.limited_file import read_limited
 
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 # Forward secrecy and authenticated encryption alone; level 2 refuses RSA below 2048 bits and SHA-1.
@@ -20,6 +21,7 @@ _CIPHERS = (
     b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:@SECLEVEL=2"
 )
+_FILE_LIMIT = 1024 * 1024
 _HTTP = b"http/1.1"
 _SESSIONS = b"eas-gateway"
 
@@ -29,13 +31,15 @@ class ServerIdentity:
 
     def __init__(self, certificate: Path, private_key: Path) -> None:
         """Read both PEM files; raises CertificateError that names the file at fault."""
+        pem = _content("listen.certificate", certificate)
         try:
-            self.chain = x509.load_pem_x509_certificates(certificate.read_bytes())
-        except (OSError, ValueError) as error:
+            self.chain = x509.load_pem_x509_certificates(pem)
+        except ValueError as error:
             raise CertificateError(f"listen.certificate: {certificate}: {error}") from error
+        pem = _content("listen.private_key", private_key)
         try:
-            self.key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
-        except (OSError, ValueError, TypeError) as error:
+            self.key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
             raise CertificateError(f"listen.private_key: {private_key}: {error}") from error
         if self.key.public_key() != self.chain[0].public_key():
             raise CertificateError(
@@ -46,6 +50,13 @@ class ServerIdentity:
     def is_for(self, name: str) -> bool:
         """Whether the certificate has this name, lower-case, or a wildcard for it (RFC 9525)."""
         return name in self._names or f"*.{name.partition('.')[2]}" in self._names
+
+
+def _content(key: str, path: Path) -> bytes:
+    try:
+        return read_limited(path, _FILE_LIMIT, CertificateError)
+    except CertificateError as error:
+        raise CertificateError(f"{key}: {error}") from error
 
 
 def _dns_names(certificate: x509.Certificate) -> frozenset[str]:

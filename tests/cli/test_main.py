@@ -67,13 +67,11 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_lists_commands_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command that can be run is listed, and none else."""
+    """Every command is listed, as the table has them."""
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
     names = [line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "]
-    assert names == root.list_commands(click.Context(root))
-    assert "pki" in names
-    assert set(names) <= set(COMMANDS)
+    assert names == list(COMMANDS)
 
 
 def test_a_command_pays_only_for_its_own_imports() -> None:

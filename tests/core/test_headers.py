@@ -11,9 +11,7 @@ from gateway.core.headers import (
     RequestHeaderFilter,
     ResponseHeaderFilter,
     connection_tokens,
-    single_values,
 )
-from gateway.errors import RequestError
 
 PASSING = [
     b"Content-Type",
@@ -188,18 +186,3 @@ def test_connection_tokens() -> None:
     ]
     assert connection_tokens(headers) == {b"close", b"x-hop", b"te"}
     assert connection_tokens([]) == frozenset()
-
-
-class TestSingleValues:
-    """Fields of which a request may have one."""
-
-    def test_found_by_any_case(self) -> None:
-        """The three fields are found whatever their case, and no other."""
-        headers = [(b"HOST", b"mail.test"), (b"X-ms-PolicyKey", b"1"), (b"Date", b"d")]
-        assert single_values(headers) == {b"host": b"mail.test", b"x-ms-policykey": b"1"}
-
-    @pytest.mark.parametrize("name", [b"Host", b"MS-ASProtocolVersion", b"X-MS-PolicyKey"])
-    def test_doubled_is_refused(self, name: bytes) -> None:
-        """A second one is refused, equal or not, in another case too."""
-        with pytest.raises(RequestError, match="twice"):
-            single_values([(name, b"1"), (b"Date", b"d"), (name.lower(), b"1")])

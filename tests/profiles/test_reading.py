@@ -118,7 +118,7 @@ def test_file(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"missing\.mobileconfig: cannot be read: No such file"):
         read_file(path)
     path.write_bytes(b"x" * (LIMIT_BYTES + 10))
-    with pytest.raises(ProfileError, match=r"missing\.mobileconfig: it is larger than"):
+    with pytest.raises(ProfileError, match=r"missing\.mobileconfig: is larger than"):
         read_file(path)
 
 

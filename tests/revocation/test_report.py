@@ -84,7 +84,7 @@ def test_a_download_is_near_a_limit_from_four_fifths_on() -> None:
     assert near_limits(state(100, None), SETTINGS) == ()
     (size,) = near_limits(state(8_000, 1), SETTINGS)
     assert size == (
-        "http://x/: has 8000 octets; from 10000 on it is refused (revocation.download_limit_bytes)"
+        "http://x/: has 8000 octets; above 10000 it is refused (revocation.download_limit_bytes)"
     )
     (seconds,) = near_limits(state(100, 8.04), SETTINGS)
     assert seconds == (
