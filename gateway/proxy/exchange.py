@@ -198,7 +198,7 @@ class Exchange:
                 if head.status in _REFUSED:
                     self._fail(UpstreamError(f"the mail server answered {head.status}"))
                     return
-                out.append(self._answer_head(head))
+                out.append(self._answer_head(head, head.content_length))
             elif kind == END:
                 ended = True
             else:
@@ -218,7 +218,7 @@ class Exchange:
         if head.status in _REFUSED:
             self._fail(UpstreamError(f"the mail server answered {head.status}"))
             return
-        self._client.send(self._answer_head(head) + body)
+        self._client.send(self._answer_head(head, len(body)) + body)
         now = time.perf_counter()
         self._finish(self._written_at - self._request.began + now - arrived)
 
@@ -301,15 +301,15 @@ class Exchange:
             framed.append(b"0\r\n\r\n")
         return framed
 
-    def _answer_head(self, head: ResponseHead) -> bytes:
+    def _answer_head(self, head: ResponseHead, length: int | None) -> bytes:
         self._response = head
         if head.forwarded is None:
             first = b"HTTP/1.1 %d %b" % (head.status, head.reason)
             fields = self._client.response_fields(head.headers)
             head.forwarded = b"\r\n".join((first, *map(b": ".join, fields)))
         lines = [head.forwarded]
-        if head.content_length is not None:
-            lines.append(b"Content-Length: %d" % head.content_length)
+        if length is not None:
+            lines.append(b"Content-Length: %d" % length)
         elif not head.bodiless:
             if self._request.http_1_0:
                 self._client_keeps = False

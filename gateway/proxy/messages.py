@@ -221,6 +221,7 @@ class ResponseParser:
         "_parser",
         "_reason",
         "_silent",
+        "in_message",
     )
 
     def __init__(self) -> None:
@@ -229,6 +230,7 @@ class ResponseParser:
         self._failed = False
         self._parser = httptools.HttpResponseParser(self)
         self.on_message_begin()
+        self.in_message = False  # a response, interim or not, has begun and is not complete
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
         """The events that `data` completes.
@@ -253,6 +255,7 @@ class ResponseParser:
 
     def on_message_begin(self) -> None:
         """Begin a response."""
+        self.in_message = True
         self._headers: list[Header] = []
         self._head_done = False
         self._interim = False
@@ -300,6 +303,7 @@ class ResponseParser:
 
     def on_message_complete(self) -> None:
         """The response is complete, unless it was an interim one."""
+        self.in_message = False
         if not self._interim:
             self._events.append((END, None))
 

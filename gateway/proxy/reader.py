@@ -29,7 +29,10 @@ class RequestReader:
 
     def repeated(self, data: bytes) -> tuple[RequestHead, bytes] | None:
         """The head and the body, if `data` is one whole request whose head was there before."""
-        return self._repeats.find(data)
+        found = self._repeats.find(data)
+        if found is not None:
+            found[0].content_length = len(found[1])
+        return found
 
     def first(self, data: bytes) -> list[RequestEvent]:
         """What `data` means, in which a request begins."""
@@ -37,7 +40,7 @@ class RequestReader:
         if events and events[-1][0] == END:
             head: RequestHead = events[0][1]  # type: ignore[assignment]  # a request begins with it
             if head.plain:
-                self._repeats.remember(head)
+                self._repeats.remember(head, data)
         return events
 
     def more(self, data: bytes) -> list[RequestEvent]:

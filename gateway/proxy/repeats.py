@@ -5,7 +5,9 @@ answers the same to many. What was parsed and found right once has the same mean
 so it is not parsed again.
 """
 
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
+
+_H = TypeVar("_H")
 
 _LENGTH = b"\r\nContent-Length: "
 _LENGTH_DIGITS = 9
@@ -13,62 +15,48 @@ _LARGEST = 2048  # bytes of a head that is worth its memory
 _END = b"\r\n\r\n"
 
 
-class _Head(Protocol):
-    """A parsed head."""
-
-    content_length: int | None
-
-
-_H = TypeVar("_H", bound=_Head)
-
-
 class RepeatedHeads(Generic[_H]):
-    """The last heads of one sort; `most` bounds them."""
+    """The last heads of one sort, the latest first; `most` bounds them.
 
-    __slots__ = ("_asked", "_known", "_most")
+    Each is kept as its bytes up to the digits of Content-Length, those behind them, and its
+    meaning. A head that spells its length in another way, or has none, is not kept.
+    """
+
+    __slots__ = ("_known", "_most")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[bytes, _H] = {}
-        self._asked: bytes | None = None  # the head of the last `find`, without its length
+        self._known: list[tuple[bytes, bytes, _H]] = []
 
     def find(self, data: bytes) -> tuple[_H, bytes] | None:
         """The head and the body of `data`, if it is one whole message whose head is known.
 
-        The head's `content_length` is that of this message.
+        The Content-Length of this message is the length of that body, whatever the head says.
         """
-        self._asked = None
-        end = data.find(_END)
-        if end < 0:
-            return None
-        start = data.find(_LENGTH, 0, end)
-        if start < 0:
-            if end + 4 != len(data):
-                return None
-            self._asked = key = data[:end]
-            return self._known_head(key, b"", None)
-        start += len(_LENGTH)
-        stop = data.find(b"\r\n", start)
-        digits = data[start:stop]
-        if not digits.isdigit() or len(digits) > _LENGTH_DIGITS:
-            return None
-        length = int(digits)
-        if end + 4 + length != len(data):
-            return None
-        self._asked = key = data[:start] + data[stop:end]
-        return self._known_head(key, data[end + 4 :], length)
+        for known in self._known:
+            before, after, head = known
+            if not data.startswith(before):
+                continue
+            start = len(before)
+            stop = data.find(b"\r", start, start + _LENGTH_DIGITS + 1)
+            if stop <= start or not data.startswith(after, stop):
+                continue
+            digits, at = data[start:stop], stop + len(after)
+            if digits.isdigit() and int(digits) == len(data) - at:
+                if known is not self._known[0]:
+                    self._known.remove(known)
+                    self._known.insert(0, known)
+                return head, data[at:]
+        return None
 
-    def remember(self, head: _H) -> None:
-        """The message last asked for was whole, and this is the meaning of its head."""
-        if self._asked is None or len(self._asked) > _LARGEST:
+    def remember(self, head: _H, data: bytes) -> None:
+        """`data` was one whole message, and this is the meaning of its head."""
+        end = data.find(_END) + len(_END)
+        start = data.find(_LENGTH, 0, end) + len(_LENGTH)
+        if start < len(_LENGTH) or end > _LARGEST:
             return
-        if len(self._known) >= self._most:
-            self._known.clear()
-        self._known[self._asked] = head
-
-    def _known_head(self, key: bytes, body: bytes, length: int | None) -> tuple[_H, bytes] | None:
-        head = self._known.get(key)
-        if head is None:
-            return None
-        head.content_length = length
-        return head, body
+        stop = data.find(b"\r", start, start + _LENGTH_DIGITS + 1)
+        digits = data[start:stop]
+        if stop > start and digits.isdigit() and int(digits) == len(data) - end:
+            self._known.insert(0, (data[:start], data[stop:end], head))
+            del self._known[self._most :]

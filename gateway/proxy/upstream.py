@@ -18,7 +18,7 @@ _POOL_IDLE_SECONDS = 4.0
 """Below the shortest keep-alive that common servers have by default (Apache: 5 s), so that a
 connection is not used in the moment in which the server closes it."""
 
-_KNOWN_HEADS = 64
+_KNOWN_HEADS = 8
 _RESOLVE_SECONDS = 60.0
 _PORTS = {"http": 80, "https": 443}
 
@@ -86,9 +86,12 @@ class UpstreamConnection(asyncio.Protocol):
                 return
         was_between = self._between
         events = self._parser.feed(data)
-        self._between = bool(events) and events[-1][0] == END
+        whole = bool(events) and events[-1][0] == END
+        self._between = whole and not self._parser.in_message
         if was_between and self._between:
-            self._remember(events[0][1])  # type: ignore[arg-type]  # an answer begins with it
+            head: ResponseHead = events[0][1]  # type: ignore[assignment]  # an answer begins with it
+            if head.content_length is not None and head.keep_alive and not head.bodiless:
+                self._pool.repeats.remember(head, data)
         if events:
             exchange.received(events)
 
@@ -136,8 +139,14 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def release(self) -> None:
-        """The exchange is over and left the connection clean: keep it for the next."""
+        """The exchange is over: keep the connection for the next, if nothing is behind the answer.
+
+        What is there would be taken for the beginning of an answer to somebody else.
+        """
         self.exchange = None
+        if not self._between:
+            self.close()
+            return
         if self._paused:
             self.resume_reading()
         self._pool.put_back(self)
@@ -147,11 +156,6 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = None
         if self._transport is not None:
             self._transport.abort()
-
-    def _remember(self, head: ResponseHead) -> None:
-        """Know this head again, if it is of the plain sort."""
-        if head.content_length is not None and head.keep_alive and not head.bodiless:
-            self._pool.repeats.remember(head)
 
 
 class UpstreamPool:
