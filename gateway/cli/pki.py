@@ -62,7 +62,7 @@ def command() -> None:
 def init(directory: Path, hosts: tuple[str, ...], *, if_missing: bool, as_json: bool) -> None:
     """Make root, issuing CA, server and device certificates and empty CRLs."""
     if is_pki(directory):
-        sentence = f"There is a PKI in {directory} already; it stays as it is."
+        sentence = f"there is a PKI in {directory} already; it stays as it is"
         if not if_missing:
             raise CertificateError(sentence)
         click.echo(sentence, err=True)
@@ -99,9 +99,9 @@ def issue(directory: Path, *, p12: bool, as_json: bool, **options: Unpack[_Issue
     """Issue a device certificate with the owner's UPN, mail address or both."""
     upn, email, password_file = options["upn"], options["email"], options["password_file"]
     if "" in {upn, email}:
-        raise click.UsageError("--upn and --email must not be empty; leave one out instead.")
+        raise click.UsageError("--upn and --email must not be empty; leave one out instead")
     if p12 != (password_file is not None):
-        raise click.UsageError("--p12 and --password-file FILE are given together or not at all.")
+        raise click.UsageError("--p12 and --password-file FILE are given together or not at all")
     name = _file_name(options["name"], upn or email)
     now = crl.now()
     with PkiFolder.open(directory) as folder, _password(password_file) as password:
@@ -172,11 +172,11 @@ def sign_crl(directory: Path, days: int, *, as_json: bool) -> None:
 
 def _file_name(name: str | None, owner: str | None) -> str:
     if owner is None:
-        raise click.UsageError("Name the owner: --upn, --email or both.")
+        raise click.UsageError("name the owner: --upn, --email or both")
     chosen = name or owner.partition("@")[0]
     if not _FILE_NAME.match(chosen):
         raise click.UsageError(
-            f"--name {chosen!r} is no file name: use letters, digits, '.', '_' and '-'."
+            f"--name {chosen!r} is no file name: use letters, digits, '.', '_' and '-'"
         )
     return chosen
 
@@ -202,9 +202,11 @@ def _read_password(path: Path) -> bytes:
     try:
         password = path.read_bytes().strip()
     except OSError as error:
-        raise CertificateError(f"Cannot read --password-file {path}: {error}.") from error
+        raise CertificateError(
+            f"--password-file: {path}: cannot be read: {error.strerror}"
+        ) from error
     if not password:
-        raise CertificateError(f"--password-file {path} is empty.")
+        raise CertificateError(f"--password-file: {path} is empty")
     return password
 
 
@@ -217,7 +219,7 @@ def _serial_number(directory: Path, text: str) -> int:
         return int(text.replace(":", ""), 16)
     except ValueError:
         raise CertificateError(
-            f"{text!r} is neither a file nor a serial number in hexadecimal."
+            f"{text!r} is neither a file nor a serial number in hexadecimal"
         ) from None
 
 

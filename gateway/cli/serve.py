@@ -25,13 +25,21 @@ def command(config_path: Path | None) -> int:
     status is 0 after a clean end, 1 if a process had to be killed. SIGHUP reads the configuration,
     certificates and keys again; if anything is wrong with them, all goes on as before.
     """
-    path = config_path or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
-    path = path and path.absolute()  # read again at SIGHUP
+    path = configuration_file(config_path)
     config = load(path)
     require(config)
     listeners = Listeners.open(config)
     configure_logging(config.log, process="supervisor")
     return 0 if asyncio.run(_supervise(listeners, config, path)) else 1
+
+
+def configuration_file(given: Path | None) -> Path | None:
+    """The absolute path of what is read now and again at SIGHUP: `given`, or ./config.toml.
+
+    None if neither is there; the defaults are then the configuration, also at SIGHUP.
+    """
+    path = given or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    return path and path.absolute()
 
 
 async def _supervise(listeners: Listeners, config: Config, path: Path | None) -> bool:

@@ -24,7 +24,7 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError as error:
-        raise CertificateError(f"Cannot open {directory}: {error}.") from error
+        raise CertificateError(f"{directory}: cannot be opened: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -37,7 +37,7 @@ def make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CertificateError(f"Cannot make the folder {directory}: {error}.") from error
+        raise CertificateError(f"{directory}: cannot be made: {error.strerror}") from error
 
 
 def install(directory: Path, contents: Mapping[str, bytes]) -> None:
@@ -59,7 +59,7 @@ def install(directory: Path, contents: Mapping[str, bytes]) -> None:
                 Path(staging, name).replace(directory / name)
         _sync(directory)
     except OSError as error:
-        raise CertificateError(f"Cannot write to {directory}: {error}.") from error
+        raise CertificateError(f"{directory}: cannot be written: {error.strerror}") from error
 
 
 def create_secret(path: Path, content: bytes) -> None:
@@ -71,7 +71,7 @@ def create_secret(path: Path, content: bytes) -> None:
     try:
         _write(path, content, _SECRET)
     except OSError as error:
-        raise CertificateError(f"Cannot write to {path}: {error}.") from error
+        raise CertificateError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from pydantic import ValidationError
 
 from gateway.errors import CertificateError
+from gateway.limited_file import read_limited
 from gateway.pki import crl, development
 from gateway.pki.authority import CertificateAuthority, DeviceOptions
 from gateway.pki.files import install, locked, make_directory
@@ -19,6 +20,8 @@ from gateway.pki.identity import Identity, PrivateKey
 from gateway.pki.state import REASONS, CaName, Issued, Revoked, State, issued
 
 STATE_FILE = "pki.json"
+
+_FILE_LIMIT = 1024 * 1024
 
 
 class PkiFolder:
@@ -81,8 +84,8 @@ class PkiFolder:
         """
         if not is_pki(directory):
             raise CertificateError(
-                f"No PKI in {directory}: {STATE_FILE} is missing; make one with"
-                f" 'eas-gateway pki init --directory {directory}'."
+                f"no PKI in {directory}: {STATE_FILE} is missing; make one with"
+                f" 'eas-gateway pki init --directory {directory}'"
             )
         with locked(directory):
             root = _load_authority(directory, "root")
@@ -126,7 +129,7 @@ class PkiFolder:
                 `reason` is not one of `REASONS`.
         """
         if reason is not None and reason not in REASONS:
-            raise CertificateError(f"{reason!r} is no reason to revoke; use one of {[*REASONS]}.")
+            raise CertificateError(f"{reason!r} is no reason to revoke; use one of {[*REASONS]}")
         found = self.find(serial_number)
         if (earlier := self.state.find_revoked(serial_number)) is not None:
             return earlier
@@ -159,8 +162,8 @@ class PkiFolder:
         found = self.state.find_issued(serial_number)
         if found is None:
             raise CertificateError(
-                f"No certificate with serial number {serial_number:x} (hexadecimal) was issued"
-                f" from {self.directory}."
+                f"no certificate with serial number {serial_number:x} (hexadecimal) was issued"
+                f" from {self.directory}"
             )
         return found
 
@@ -198,10 +201,11 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     Raises:
         CertificateError: if the file cannot be read or holds no certificate.
     """
+    content = read_limited(path, _FILE_LIMIT, CertificateError)
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CertificateError(f"Cannot read a PEM certificate from {path}: {error}.") from error
+        return x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise CertificateError(f"{path}: holds no PEM certificate: {error}") from error
 
 
 def _first_state(made: development.Development) -> State:
@@ -228,19 +232,20 @@ def _refuse_existing(directory: Path, names: Iterable[str]) -> None:
         if (directory / name).exists():
             raise CertificateError(
                 f"{directory / name} is there already and is not overwritten:"
-                " move it away, or choose another name or directory."
+                " move it away, or choose another name or directory"
             )
 
 
 def _load_authority(directory: Path, name: CaName) -> CertificateAuthority:
     certificate = read_certificates(directory / f"{name}.pem")[0]
     path = directory / f"{name}.key"
+    content = read_limited(path, _FILE_LIMIT, CertificateError)
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise CertificateError(f"Cannot read a private key from {path}: {error}.") from error
+        key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError) as error:
+        raise CertificateError(f"{path}: holds no private key: {error}") from error
     if not isinstance(key, PrivateKey) or key.public_key() != certificate.public_key():
-        raise CertificateError(f"{path} is not the key of {directory / name}.pem.")
+        raise CertificateError(f"{path} is not the key of {directory / name}.pem")
     return CertificateAuthority(certificate, key)
 
 
@@ -248,8 +253,8 @@ def _load_state(path: Path) -> State:
     try:
         return State.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise CertificateError(f"Cannot read {path}: {error}.") from error
+        raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(one) for one in first["loc"]) or "JSON"
-        raise CertificateError(f"{path} is damaged at {key}: {first['msg']}.") from error
+        raise CertificateError(f"{path} is damaged at {key}: {first['msg']}") from error

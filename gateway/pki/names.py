@@ -34,7 +34,7 @@ def principal_name(upn: str) -> x509.OtherName:
     try:
         return x509.OtherName(PRINCIPAL_NAME, tlv(_UTF8_STRING, upn.encode()))
     except UnicodeEncodeError as error:
-        raise CertificateError(f"{upn!r} cannot be a user principal name: not UTF-8.") from error
+        raise CertificateError(f"{upn!r} cannot be a user principal name: not UTF-8") from error
 
 
 def rfc822_name(address: str) -> x509.RFC822Name:
@@ -43,7 +43,7 @@ def rfc822_name(address: str) -> x509.RFC822Name:
         return x509.RFC822Name(address)
     except ValueError as error:
         raise CertificateError(
-            f"{address!r} cannot be an RFC822 name: it must be one ASCII address, user@domain."
+            f"{address!r} cannot be an RFC822 name: it must be one ASCII address, user@domain"
         ) from error
 
 
@@ -54,7 +54,7 @@ def host_name(host: str) -> x509.GeneralName:
     except ValueError:
         if not _HOSTNAME.match(host):
             raise CertificateError(
-                f"{host!r} is no host name: write an IP address or an ASCII DNS name (xn--...)."
+                f"{host!r} is no host name: write an IP address or an ASCII DNS name (xn--...)"
             ) from None
         return x509.DNSName(host)
 

@@ -245,7 +245,7 @@ class TestCommand:
         assert made.detail.startswith(f"PKI made in {directory}")
         wrong = await command_step("pki", "crl", "--directory", str(tmp_path)).action()
         assert not wrong.ok
-        assert wrong.detail.startswith("exit 2: eas-gateway: No PKI in")
+        assert wrong.detail.startswith("exit 2: eas-gateway: no PKI in")
 
     async def test_output_is_kept_and_not_printed(self, capsys: Output) -> None:
         """Both streams are in the lines."""

@@ -52,8 +52,10 @@ class TestInit:
         """A second run changes nothing and says why, unless that is what was asked for."""
         before = (directory / "pki.json").read_bytes()
         assert main(["pki", "init", "--directory", str(directory)]) == 2
-        assert f"There is a PKI in {directory} already" in capsys.readouterr().err
+        sentence = f"there is a PKI in {directory} already; it stays as it is\n"
+        assert capsys.readouterr().err == f"eas-gateway: {sentence}"
         assert main(["pki", "init", "--directory", str(directory), "--if-missing"]) == 0
+        assert capsys.readouterr() == ("", sentence)
         assert (directory / "pki.json").read_bytes() == before
 
     def test_wrong_host_is_named(self, tmp_path: Path, capsys: Output) -> None:
@@ -134,7 +136,7 @@ class TestIssue:
         password.write_bytes(b"\n")
         command = ["pki", "issue", "--directory", str(directory), "--upn", "carol@example.test"]
         assert main([*command, "--p12", "--password-file", str(password)]) == 2
-        assert f"--password-file {password} is empty" in capsys.readouterr().err
+        assert f"--password-file: {password} is empty" in capsys.readouterr().err
         assert not (directory / "carol.key").exists()
 
     def test_a_refused_issue_leaves_no_password(self, directory: Path) -> None:
@@ -151,7 +153,9 @@ class TestIssue:
         """A folder that does not exist is an error about that folder."""
         command = ["pki", "issue", "--directory", str(directory), "--upn", "carol@example.test"]
         assert main([*command, "--p12", "--password-file", str(directory / "no" / "pw")]) == 2
-        assert f"Cannot write to {directory / 'no'}" in capsys.readouterr().err
+        assert (
+            f"{directory / 'no' / 'pw'}: cannot be written: No such file" in capsys.readouterr().err
+        )
         assert not (directory / "carol.key").exists()
 
     def test_without_a_pki_says_how_to_make_one(self, tmp_path: Path, capsys: Output) -> None:
@@ -200,8 +204,8 @@ class TestRevoke:
         [
             ("no-such.pem", "'no-such.pem' is neither a file nor a serial number"),
             ("1234", "serial number 1234 (hexadecimal)"),
-            ("foreign.pem", "No certificate with serial number"),
-            ("issuing.crl", "Cannot read a PEM certificate from"),
+            ("foreign.pem", "no certificate with serial number"),
+            ("issuing.crl", "issuing.crl: holds no PEM certificate"),
         ],
     )
     def test_refuses_what_is_not_of_this_pki(

@@ -128,7 +128,9 @@ class TestApple:
         """A folder that is not there is named."""
         path = bed.folder / "missing" / "made.mobileconfig"
         names = ("--email", "alice@example.test", "--scep-url", SCEP_URL)
-        assert "Cannot write to" in bed.refusal("apple", "--host", HOST, "-o", path, *names)
+        assert "cannot be written: No such file" in bed.refusal(
+            "apple", "--host", HOST, "-o", path, *names
+        )
 
     def test_secret_files(self, bed: Bed) -> None:
         """A secret that is missing, empty or no text is named by its option."""

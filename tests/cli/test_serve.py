@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli.main import main
+from gateway.cli.serve import configuration_file
 from gateway.config import Config, Listen, Upstream
 from gateway.config import State as StateTable
 from gateway.core.authority import Authority, AuthorityType
@@ -72,6 +73,46 @@ def test_a_port_in_use_is_status_2(
         ports = {"listen": port} if table == "listen" else {"admin": port}
         assert main(["serve", "-c", _file(tmp_path / "config.toml", config, **ports)]) == 2
     assert f"change {table}.port" in capsys.readouterr().err
+
+
+def test_what_is_lacking_is_status_2_before_it_listens(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The port is not even tried: it is taken, and the message is about the certificate alone."""
+    listen = config.listen.model_copy(update={"certificate": tmp_path / "none.pem"})
+    with sockets.listen("127.0.0.1", 0, backlog=1, section="listen") as taken:
+        lacking = config.model_copy(update={"listen": listen})
+        path = _file(tmp_path / "config.toml", lacking, listen=taken.getsockname()[1])
+        assert main(["serve", "-c", path]) == 2
+    assert capsys.readouterr().err == (
+        f"eas-gateway: listen.certificate: {tmp_path / 'none.pem'}: cannot be read: "
+        "No such file or directory\n"
+    )
+
+
+def test_the_configuration_is_where_it_was_when_the_gateway_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """./config.toml if there is one, and every path absolute, wherever the process goes."""
+    monkeypatch.chdir(tmp_path)
+    assert configuration_file(None) is None
+    assert configuration_file(Path("other.toml")) == tmp_path / "other.toml"
+    (tmp_path / "config.toml").touch()
+    assert configuration_file(None) == tmp_path / "config.toml"
+    assert configuration_file(Path("other.toml")) == tmp_path / "other.toml"
+
+
+def test_without_an_option_it_reads_the_file_of_its_folder(
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A mistake in ./config.toml is named."""
+    monkeypatch.chdir(tmp_path)
+    _file(tmp_path / "config.toml", config, listen=70_000)
+    assert main(["serve"]) == 2
+    assert "listen.port" in capsys.readouterr().err
 
 
 async def test_it_serves_until_sigterm(config: Config, tmp_path: Path) -> None:

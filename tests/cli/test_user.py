@@ -313,10 +313,15 @@ class TestTokenValidFrom:
 
     def test_set_valid_from_stores_now(self, commands: Commands) -> None:
         """A time in the future is accepted, and is not what is stored."""
-        commands.out("user", "set-valid-from", UPN, TOMORROW)
+        lines = commands.out("user", "set-valid-from", UPN, TOMORROW).splitlines()
         value = shown(commands)["token_valid_from"]
         assert isinstance(value, str)
         assert datetime.fromisoformat(value) <= datetime.now(UTC)
+        assert lines[:2] == [
+            f"{UPN}: token-valid-from is {value}",
+            f"sessions of {UPN} that began at or before {value} are refused",
+        ]
+        assert lines[2].startswith("a phone signs in again with a certificate issued after")
 
     def test_set_valid_from_refuses_the_past(self, commands: Commands) -> None:
         """Nothing is set."""

@@ -103,8 +103,8 @@ class TestOpen:
         [
             ("pki.json", b"{", r"pki\.json is damaged at JSON"),
             ("pki.json", b'{"version": 2}', r"pki\.json is damaged at version"),
-            ("issuing.key", b"no key", r"private key from .*issuing\.key"),
-            ("root.pem", b"no certificate", r"PEM certificate from .*root\.pem"),
+            ("issuing.key", b"no key", r"issuing\.key: holds no private key"),
+            ("root.pem", b"no certificate", r"root\.pem: holds no PEM certificate"),
         ],
     )
     def test_a_damaged_file_is_named(
