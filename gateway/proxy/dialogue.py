@@ -228,10 +228,11 @@ class Dialogue:
         self._count(status)
         if self._last or not keep:
             self._end()
-        elif not self._advancing:
-            if self._events:
-                self._began = time.perf_counter()
+        elif self._events and not self._advancing:
+            self._began = time.perf_counter()
             self._advance()
+        elif not self._advancing:
+            self._connection.settle(self._full)
 
     def failed(self, error: UpstreamError, *, begun: bool) -> None:
         """The mail server gave no answer, or not a whole one."""

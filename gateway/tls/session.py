@@ -68,8 +68,12 @@ class TlsSession:
     """
 
     __slots__ = (
+        "_bio_read",
+        "_bio_write",
         "_boundary",
         "_connection",
+        "_recv",
+        "_send",
         "_server_name",
         "broken",
         "closed",
@@ -82,6 +86,11 @@ class TlsSession:
         self._server_name = server_name
         self._connection = SSL.Connection(context, None)
         self._connection.set_accept_state()
+        # Looked up once: the class has a __getattr__, which makes every look-up slow.
+        self._bio_read = self._connection.bio_read
+        self._bio_write = self._connection.bio_write
+        self._recv = self._connection.recv
+        self._send = self._connection.send
         self._boundary = RecordBoundary()
         self.established = False
         self.closed = False  # the peer said that it sends no more
@@ -96,12 +105,11 @@ class TlsSession:
         """
         if not self.established or len(data) > _RECORD:
             return self._feed_pieces(data)
-        connection = self._connection
-        connection.bio_write(data)
+        self._bio_write(data)
         records = self._boundary.feed(data)
         try:
             if records == 1:
-                return connection.recv(_RECORD)
+                return self._recv(_RECORD)
             return self._read_all() if records else b""
         except SSL.WantReadError:
             return b""
@@ -114,14 +122,13 @@ class TlsSession:
 
     def encrypt(self, data: bytes | memoryview) -> bytes:
         """The records that carry `data`, to be sent now."""
-        connection = self._connection
         size = len(data)
         if size > _RECORD:
             view = memoryview(data)
             return b"".join(self.encrypt(view[at : at + _RECORD]) for at in range(0, size, _RECORD))
-        connection.send(data)
+        self._send(data)
         room = size + _RECORD_OVERHEAD
-        out = connection.bio_read(room)
+        out = self._bio_read(room)
         # Answers to key updates (RFC 8446 section 4.6.3) may wait there, too.
         return out if len(out) < room else out + self.output()
 
