@@ -1,7 +1,7 @@
 """The one place where asyncio tasks begin."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import structlog
 
@@ -14,7 +14,9 @@ class Tasks:
     asyncio itself keeps only weak references to tasks; one that nobody holds can vanish half-way.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, failed: Callable[[], None] | None = None) -> None:
+        """`failed` is called, after the log line, for each task that ends by an exception."""
+        self._failed = failed
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
@@ -34,3 +36,5 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("task.failed", task=task.get_name(), error=repr(error), exc_info=error)
+            if self._failed is not None:
+                self._failed()

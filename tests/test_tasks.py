@@ -86,3 +86,25 @@ async def test_close_ends_all(log: LogCapture) -> None:
 async def test_close_without_tasks() -> None:
     """There is nothing to wait for."""
     await Tasks().close()
+
+
+async def test_failure_is_told_and_no_other_end_is() -> None:
+    """The owner hears of an exception; a task that returns or is cancelled is none."""
+    told: list[str] = []
+    tasks = Tasks(failed=lambda: told.append("failed"))
+
+    async def work(*, fails: bool) -> None:
+        if fails:
+            raise ValueError("broken")
+
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    tasks.spawn(for_ever(), name="for ever")
+    await asyncio.wait([tasks.spawn(work(fails=False), name="returns")])
+    await asyncio.sleep(0)
+    assert told == []
+    await asyncio.wait([tasks.spawn(work(fails=True), name="fails")])
+    await asyncio.sleep(0)
+    await tasks.close()
+    assert told == ["failed"]

@@ -16,14 +16,17 @@ from gateway.core.crl import CrlKind
 from gateway.core.crl_path import CrlPaths
 from gateway.core.crl_status import CrlPair
 from gateway.core.revocation import RevocationState, RevocationStatus
-from gateway.errors import CrlError
+from gateway.errors import CrlError, StateError
 from gateway.revocation.index import SUFFIX, IndexFile, index_path
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
 def fingerprint(directory: Path) -> Fingerprint:
-    """What tells one state of the indexes in `directory` from another; a few microseconds each."""
+    """What tells one state of the indexes in `directory` from another; a few microseconds each.
+
+    Raises StateError if that cannot be found out; a folder that is not there has no indexes.
+    """
     found = []
     try:
         for path in directory.iterdir():
@@ -33,6 +36,8 @@ def fingerprint(directory: Path) -> Fingerprint:
     except FileNotFoundError:
         # No folder yet, or an index replaced just now: whoever asks again sees the difference.
         pass
+    except OSError as error:
+        raise StateError(f"the CRLs in {directory} cannot be read: {error.strerror}") from error
     return tuple(sorted(found))
 
 
@@ -64,7 +69,7 @@ class RevocationView:
         authorities: Collection[Authority] = (),
         require_crl_validation: bool = True,
     ) -> Self:
-        """The view of `directory` as it is now; reads the disk, but raises nothing.
+        """The view of `directory` as it is now; reads the disk, and raises StateError if it cannot.
 
         Indexes that `previous` has and that did not change are kept mapped.
         """
@@ -80,7 +85,7 @@ class RevocationView:
 
     @property
     def is_current(self) -> bool:
-        """Whether the folder still is as it was when the view was loaded."""
+        """Whether the folder still is as it was when the view was loaded; may raise StateError."""
         return fingerprint(self.directory) == self.fingerprint
 
     def status(

@@ -57,8 +57,9 @@ class Control:
         self._settings = settings
         self._status = StatusSender(arguments.status_fd, arguments.name, settings.generation)
         self._stop = asyncio.Event()
-        self._tasks = Tasks()
-        self._writing = Tasks()
+        self._has_failed = False
+        self._tasks = Tasks(failed=self._failed)
+        self._writing = Tasks(failed=self._failed)
         self._store = store
         self._audit: BatchWriter[AuditRecord] = BatchWriter("audit records", self._append)
         self._seen: BatchWriter[SeenCertificate] = BatchWriter(
@@ -68,11 +69,14 @@ class Control:
         self._inbox = Inbox(reports=self._reports, audit=self._audit.add, seen=self._seen.add)
         self._receiver = Receiver(arguments.channel_fd)
         self._watch = StoreWatch(store)
-        self._refreshing = Tasks()
+        self._refreshing = Tasks(failed=self._failed)
         self._build(settings)
 
-    async def run(self) -> None:
-        """Work until SIGTERM, or until the supervisor is gone; then store what was received."""
+    async def run(self) -> bool:
+        """Work until SIGTERM, or until the supervisor is gone; then store what was received.
+
+        False if it ended because a part of it that must last did not.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -98,12 +102,18 @@ class Control:
         self._receive_rest()
         self._audit.close()
         self._seen.close()
-        await asyncio.gather(*writing)
+        await asyncio.gather(*writing, return_exceptions=True)  # a failure has been logged
         _log.info("control.ended")
+        return not self._has_failed
 
     def _alone(self) -> None:
         end_within(_ALONE_SECONDS)
         self._stop.set()
+
+    def _failed(self) -> None:
+        """Half of it would go unnoticed: the next control process does all of it."""
+        self._has_failed = True
+        self._alone()
 
     def _build(self, settings: Settings) -> None:
         """What asks for CRLs, by `settings`."""
@@ -194,9 +204,9 @@ class Control:
         return runner
 
 
-async def _run(arguments: ProcessArguments, settings: Settings) -> None:
+async def _run(arguments: ProcessArguments, settings: Settings) -> bool:
     with open_store(settings.config.state.directory, settings.config.store) as store:
-        await Control(arguments, settings, store).run()
+        return await Control(arguments, settings, store).run()
 
 
 def main(arguments: ProcessArguments) -> int:
@@ -205,8 +215,8 @@ def main(arguments: ProcessArguments) -> int:
     try:
         settings = Settings(arguments.settings_fd)
         configure_logging(settings.config.log, process=arguments.name)
-        asyncio.run(_run(arguments, settings))
+        ended_as_told = asyncio.run(_run(arguments, settings))
     except (GatewayError, OSError) as error:
         _log.error("control.failed", detail=str(error))
         return 1
-    return 0
+    return 0 if ended_as_told else 1

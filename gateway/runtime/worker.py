@@ -66,6 +66,9 @@ class Worker:
         self._arguments = arguments
         self._settings = settings
         self._tasks = Tasks()
+        self._lasting = Tasks(failed=self._failed)
+        self._has_failed = False
+        self._heard = time.monotonic()
         self._stop = asyncio.Event()
         self._drain_seconds = _DRAIN_SECONDS
         self._parts = Parts.build(settings.config, self._tasks)
@@ -75,8 +78,11 @@ class Worker:
         self._status = StatusSender(arguments.status_fd, arguments.name, settings.generation)
         self._retired: weakref.WeakSet[UpstreamPool] = weakref.WeakSet()
 
-    async def run(self) -> None:
-        """Serve until SIGTERM, or until the supervisor is gone; raises GatewayError."""
+    async def run(self) -> bool:
+        """Serve until SIGTERM, or until the supervisor is gone; raises GatewayError.
+
+        False if it ended because a part of it that must last did not.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -88,8 +94,8 @@ class Worker:
             sock=socket.socket(fileno=self._arguments.listen_fd),
             backlog=self._settings.config.listen.backlog,
         )
-        self._tasks.spawn(self._follow(running, connections), name="follow")
-        self._tasks.spawn(self._tick(running, connections), name="tick")
+        self._lasting.spawn(self._follow(running, connections), name="follow")
+        self._lasting.spawn(self._tick(running, connections), name="tick")
         _settle_memory()
         _log.info("worker.started", mailboxes=running.known.snapshot.mailbox_count)
         await self._stop.wait()
@@ -97,12 +103,21 @@ class Worker:
         await connections.drain(self._drain_seconds)
         running.services.pool.close()
         self._observer.flush()
+        await self._lasting.close()
         await self._tasks.close()
         await self._following.close()
         _log.info("worker.ended")
+        return not self._has_failed
 
     def _alone(self) -> None:
         """The supervisor is gone: whoever starts the next one waits for the port."""
+        end_within(_ALONE_SECONDS)
+        self._drain_seconds = _ALONE_DRAIN_SECONDS
+        self._stop.set()
+
+    def _failed(self) -> None:
+        """Without news or time limits nobody may be served: another worker takes the place."""
+        self._has_failed = True
         end_within(_ALONE_SECONDS)
         self._drain_seconds = _ALONE_DRAIN_SECONDS
         self._stop.set()
@@ -120,7 +135,7 @@ class Worker:
             clock=time.time,
             **parts.services(),
         )
-        resolving = self._tasks.spawn(parts.pool.keep_resolved(), name="resolve")
+        resolving = self._lasting.spawn(parts.pool.keep_resolved(), name="resolve")
         return _Running(parts, known, services, resolving)
 
     async def _resolve(self, pool: UpstreamPool) -> None:
@@ -131,28 +146,34 @@ class Worker:
             _log.warning("upstream.unresolved", detail=str(error))
 
     async def _follow(self, running: _Running, connections: Connections) -> None:
-        """Swap in what is new; without any word for too long, refuse everybody."""
-        heard = time.monotonic()
+        """Swap in what is new, and note when all that is to be known was last known."""
         silent = False
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             if not silent:
                 await self._follow_settings(running)
+            asked = time.monotonic()
             try:
                 news = await self._following.poll()
             except GatewayError as error:
                 if not silent:
                     self._observer.log("store.unavailable", "", detail=str(error))
                 silent = True
-                patience = running.parts.config.state.max_staleness_seconds
-                if time.monotonic() - heard > patience:
-                    running.services.judge.suspend()
                 continue
-            heard = time.monotonic()
-            if news is None and not silent:
+            available = running.services.judge.available
+            if news is not None and not news.is_whole:
+                if available:  # who is refused stays so until the CRLs are known, too
+                    await self._use(running, connections, news)
                 continue
-            silent = False
-            await self._use(running, connections, news or running.known)
+            self._heard, silent = asked, False
+            if news is not None or not available:
+                await self._use(running, connections, news or running.known)
+
+    def _suspend_if_stale(self, running: _Running) -> None:
+        """Without any word for too long, refuse everybody; a look that hangs brings none either."""
+        patience = running.parts.config.state.max_staleness_seconds
+        if time.monotonic() - self._heard > patience:
+            running.services.judge.suspend()
 
     async def _use(self, running: _Running, connections: Connections, news: Known) -> None:
         """Decide by `news` from now on; whom it cuts off has been on return."""
@@ -193,12 +214,14 @@ class Worker:
         listener = _listener(parts, known)
         judge = Judge(parts.rules, known.snapshot, known.revocation)
         judge.epoch = services.judge.epoch + 1  # so that every verdict is made again
+        if not services.judge.available:
+            judge.suspend()
         old = services.pool
         parts.replace_in(services)
         services.listener, services.judge = listener, judge
         running.parts = parts
         running.resolving.cancel()
-        running.resolving = self._tasks.spawn(parts.pool.keep_resolved(), name="resolve")
+        running.resolving = self._lasting.spawn(parts.pool.keep_resolved(), name="resolve")
         self._following.reconfigure(parts.config)
         old.close()
         self._retired.add(old)
@@ -211,6 +234,7 @@ class Worker:
             now = time.monotonic()
             self._counters.loop_lag_seconds = max(0.0, now - due)
             due = now + _TICK_SECONDS
+            self._suspend_if_stale(running)
             connections.sweep()
             self._renew_listener(running)
             for pool in tuple(self._retired):
@@ -233,13 +257,13 @@ def _settle_memory() -> None:
 
 
 def main(arguments: ProcessArguments) -> int:
-    """Be a worker; returns 2, with a line in the log, when it cannot begin."""
+    """Be a worker; returns 2, with a line in the log, when it cannot begin, 1 when it fails."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reloads for all of them
     try:
         settings = Settings(arguments.settings_fd)
         configure_logging(settings.config.log, process=arguments.name)
-        uvloop.run(Worker(arguments, settings).run())
+        ended_as_told = uvloop.run(Worker(arguments, settings).run())
     except GatewayError as error:
         _log.error("worker.failed", detail=str(error))
         return 2
-    return 0
+    return 0 if ended_as_told else 1
