@@ -96,7 +96,7 @@ def add(config_path: Path | None, **options: Unpack[_AddOptions]) -> None:
     authority = replace(
         read, sources=_sources(options["source"], options["signer"]), **_given(options)
     )
-    with open_state(config_path) as (config, store):
+    with open_state(config_path, create=True) as (config, store):
         required = config.revocation.require_crl_validation
         record = store.authorities.add(authority, crl_required=required)
     click.echo(record.id)

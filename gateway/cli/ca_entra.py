@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.cli.ca_input import is_http_url, one_certificate
+from gateway.cli.ca_input import crl_url_problem, one_certificate
 from gateway.core.authority import Authority, AuthorityType
 from gateway.errors import CertificateError, StateError
 from gateway.store.authority_import import Row
@@ -188,6 +188,9 @@ def _url(record: _Record, names: Sequence[str]) -> str | None:
     value = _field(record, names)
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or not is_http_url(value):
+    if not isinstance(value, str):
         raise CertificateError(f"{value!r} is not a URL of the form http://HOST/PATH or https://")
+    problem = crl_url_problem(value)
+    if problem is not None:
+        raise CertificateError(problem)
     return value

@@ -30,7 +30,7 @@ def import_(config_path: Path | None, file: Path) -> None:
         raise StateError(f"{file}: cannot be read: {error.strerror}") from error
     try:
         rows = read_records(content)
-        with open_state(config_path) as (config, store):
+        with open_state(config_path, create=True) as (config, store):
             done = import_authorities(store.database, rows)
             touched = {*done.added, *done.changed}
             records = [one for one in store.authorities.list() if one.id in touched]

@@ -24,6 +24,15 @@ def is_http_url(value: str) -> bool:
     return bool(usable) and value.isascii() and value.isprintable() and " " not in value
 
 
+def crl_url_problem(value: str) -> str | None:
+    """Why no CRL is fetched from there, without the password that may be in it; None if it is."""
+    if "@" in value.partition("://")[2].partition("/")[0]:
+        return "leave USER:PASSWORD@ out of the URL of a CRL: it is stored, logged and printed"
+    if not is_http_url(value):
+        return f"{value!r} is not a URL of the form http://HOST/PATH or https://"
+    return None
+
+
 class HttpUrl(click.ParamType[str]):
     """A URL that a CRL can be fetched from."""
 
@@ -31,10 +40,9 @@ class HttpUrl(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The URL as it was written; a usage error if it is none."""
-        if not is_http_url(value):
-            self.fail(
-                f"{value!r} is not a URL of the form http://HOST/PATH or https://", param, ctx
-            )
+        problem = crl_url_problem(value)
+        if problem is not None:
+            self.fail(problem, param, ctx)
         return value
 
 

@@ -71,7 +71,7 @@ def list_(config_path: Path | None, authority_id: str, *, as_json: bool) -> None
 @source.command()
 @config_option
 @_id_argument
-@_url_option
+@click.option("--url", required=True, metavar="URL", help="As `ca source list` shows it.")
 def remove(config_path: Path | None, authority_id: str, url: str) -> None:
     """Ask a URL no more; what only its CRL revoked is let in again."""
     with open_state(config_path) as (_, store):

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 
 from gateway.config import Config, load
 from gateway.errors import StateError
-from gateway.store.store import Store, open_store
+from gateway.store.store import Store, open_store, store_exists
 
 if TYPE_CHECKING:
     from gateway.revocation.engine import RevocationEngine
 
 
 @contextmanager
-def open_state(config_path: Path | None) -> Iterator[tuple[Config, Store]]:
-    """The configuration and its store, closed at the end; raises ConfigError or StateError."""
+def open_state(config_path: Path | None, *, create: bool = False) -> Iterator[tuple[Config, Store]]:
+    """The configuration and its store, closed at the end; raises ConfigError or StateError.
+
+    A store is made only with `create`: in place of one that was lost, an empty one would hide
+    that it is lost, and a running gateway would go by it.
+    """
     config = load(config_path)
-    with open_store(config.state.directory, config.store) as store:
+    directory = config.state.directory
+    if not create and not store_exists(directory, config.store):
+        place = directory if config.store.url == "sqlite" else "the database of store.url"
+        raise StateError(f"{place} has no store yet; `eas-gateway ca add` makes one")
+    with open_store(directory, config.store) as store:
         yield config, store
 
 

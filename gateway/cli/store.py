@@ -30,7 +30,7 @@ def command() -> None:
 @config_option
 def migrate(config_path: Path | None) -> None:
     """Bring the store up to this program's schema, as every other command does, too."""
-    with open_state(config_path) as (_, store):
+    with open_state(config_path, create=True) as (_, store):
         store.require_integrity()
         click.echo(f"the store {store.database.name} is whole and has schema {SCHEMA_VERSION}")
 
@@ -59,7 +59,7 @@ def restore_(config_path: Path | None, file: Path, *, overwrite: bool) -> None:
     A running gateway follows. With --overwrite what the store holds, its audit records too, is
     gone: back it up before.
     """
-    with open_state(config_path) as (_, store):
+    with open_state(config_path, create=True) as (_, store):
         counts = restore(store, file, overwrite=overwrite)
         click.echo(f"the store {store.database.name} holds {_text(counts)}")
 

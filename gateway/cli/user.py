@@ -51,7 +51,8 @@ class _Identifiers(TypedDict):
 
 
 class _SetOptions(_Identifiers):
-    enabled: bool | None
+    enabled: bool
+    disabled: bool
     primary: str | None
     proxy: tuple[str, ...]
     no_proxy: bool
@@ -105,7 +106,7 @@ def add(
     """Add a mailbox; a certificate leads to it by UPN, address or what else it is given."""
     addresses = _addresses(primary, proxy)
     domain, name = split_logon_name(sam) if sam is not None else (None, None)
-    with open_state(config_path) as (_, store):
+    with open_state(config_path, create=True) as (_, store):
         store.mailboxes.add(
             Mailbox(
                 upn,
@@ -180,7 +181,8 @@ def show(config_path: Path | None, upn: str, *, as_json: bool) -> None:
 @command.command("set")
 @config_option
 @upn_argument
-@click.option("--enabled/--disabled", default=None, help="Whether it may be used.")
+@click.option("--enabled", is_flag=True, help="It may be used.")
+@click.option("--disabled", is_flag=True, help="It may not be used.")
 @primary_option
 @proxy_option
 @click.option("--no-proxy", is_flag=True, help="It has no further address.")
@@ -219,7 +221,7 @@ def import_(config_path: Path | None, file: Path, *, remove_missing: bool) -> No
     found = read_csv(file)
     if remove_missing and not found.mailboxes:
         raise DirectoryError(f"{file}: names no mailbox; --remove-missing would remove every one")
-    with open_state(config_path) as (_, store):
+    with open_state(config_path, create=True) as (_, store):
         try:
             count = store.mailboxes.import_all(
                 found.mailboxes, fields=found.fields, remove_missing=remove_missing
@@ -273,7 +275,9 @@ def _fields(options: _SetOptions) -> MailboxFields:
     addresses = _addresses(options["primary"], options["proxy"])
     if options["proxy"] and options["no_proxy"]:
         raise click.UsageError("--proxy and --no-proxy contradict each other")
-    if options["enabled"] is not None:
+    if options["enabled"] and options["disabled"]:
+        raise click.UsageError("--enabled and --disabled contradict each other")
+    if options["enabled"] or options["disabled"]:
         fields["enabled"] = options["enabled"]
     if addresses.primary is not None:
         fields["primary_address"] = addresses.primary
@@ -310,6 +314,12 @@ def _identifier_fields(options: _SetOptions) -> MailboxFields:
 
 def _addresses(primary: str | None, proxy: Sequence[str]) -> ProxyAddresses:
     """The addresses of the options; `--proxy` takes the forms of proxyAddresses, too."""
+    for value in proxy:
+        one = parse_proxy_addresses([value])
+        if one.primary is None and not one.others:
+            raise click.UsageError(f"--proxy {value!r} holds no mail address")
+    if primary is not None and not primary.strip():
+        raise click.UsageError("--primary is empty: name the address, or leave the option out")
     found = parse_proxy_addresses(proxy)
     if primary is not None and found.primary is not None and fold(primary) != fold(found.primary):
         raise click.UsageError(f"--primary {primary} and --proxy SMTP:{found.primary} contradict")

@@ -117,6 +117,15 @@ class TestAdd:
         arguments = ("--type", "root", "--cert", str(pki.root_pem), "--crl", url)
         assert "is not a URL of the form" in commands.refusal("ca", "add", *arguments)
 
+    def test_refuses_a_url_with_a_password(self, commands: Commands, pki: Pki) -> None:
+        """It would be stored and logged; what is printed does not hold it either."""
+        root = add_root(commands, pki)
+        url = ("--url", "http://ca:s3cret@x.test/x.crl")
+        error = commands.refusal("ca", "source", "add", root, *url)
+        assert "leave USER:PASSWORD@ out" in error
+        assert "s3cret" not in error
+        assert "leave USER" in commands.refusal("ca", "set", root, "--crl", url[1])
+
 
 class TestListAndShow:
     """`ca list` and `ca show`."""
@@ -180,6 +189,7 @@ class TestListAndShow:
 
     def test_an_unknown_id_is_refused(self, commands: Commands) -> None:
         """The id is named."""
+        commands.out("store", "migrate")
         assert "begins with abcd" in commands.refusal("ca", "show", "abcd")
 
 
@@ -413,6 +423,7 @@ class TestRefresh:
 
     def test_without_any_ca_is_refused(self, commands: Commands) -> None:
         """What to do is said."""
+        commands.out("store", "migrate")
         assert "`ca add` adds one" in commands.refusal("ca", "refresh")
 
     def test_a_crl_folder_that_cannot_be_made_is_an_error(

@@ -113,6 +113,7 @@ def test_absent_and_empty_urls_are_none() -> None:
         ({"TrustedCertificate": "AAAA"}, "is no certificate in DER or PEM"),
         ({"TrustedIssuerSki": "00FF"}, "SKI of CN=Root is 00FF, but it is "),
         ({"CrlDistributionPoint": "ldap://x/"}, "'ldap://x/' is not a URL"),
+        ({"CrlDistributionPoint": "http://u:p@x/"}, "leave USER:PASSWORD@ out"),
         ({"CrlDistributionPoint": 7}, "7 is not a URL"),
         ({"CrlDistributionPont": URL}, "has fields that no CA record has: crldistributionpont"),
         ({"issuerSki": SKI}, "says the same thing twice, in trustedissuerski and issuerski"),

@@ -113,6 +113,18 @@ class TestMailboxes:
         options = ("--primary", "a@x.test", "--proxy", "SMTP:b@x.test")
         assert "contradict" in commands.refusal("user", "add", UPN, *options)
 
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [("--proxy", "smtp:"), ("--proxy", "x500:/o=foo"), ("--proxy", " "), ("--primary", "")],
+    )
+    def test_an_address_that_is_none_is_refused(
+        self, commands: Commands, option: str, value: str
+    ) -> None:
+        """It is not dropped in silence: the option is named, and nothing is stored."""
+        for verb in ("add", "set"):
+            assert option in commands.refusal("user", verb, UPN, option, value)
+        assert not (commands.folder / "state").exists()
+
     def test_set_changes_what_is_given(self, commands: Commands) -> None:
         """Each option changes its field and no other."""
         commands.out("user", "add", UPN, "--primary", "a@x.test", "--proxy", "b@x.test")
@@ -154,6 +166,7 @@ class TestMailboxes:
     ) -> None:
         """The options are named."""
         assert "say what to set: --enabled" in commands.refusal("user", "set", UPN)
+        assert "contradict" in commands.refusal("user", "set", UPN, "--enabled", "--disabled")
         both = ("--proxy", "a@x.test", "--no-proxy")
         assert "contradict" in commands.refusal("user", "set", UPN, *both)
         both = ("--certificate-user-id", "a@x.test", "--no-certificate-user-id")
@@ -190,7 +203,7 @@ class TestImport:
         """The good row is not stored either."""
         file = self.write(commands, f"upn,enabled\n{UPN},1\nbob@x.test,maybe\n")
         assert "users.csv: row 3, column 'enabled'" in commands.refusal("user", "import", file)
-        assert json.loads(commands.out("user", "list", "--json")) == []
+        assert not (commands.folder / "state").exists()
 
     def test_an_address_of_a_mailbox_in_the_store_is_refused(self, commands: Commands) -> None:
         """The file, the address and both mailboxes are named, and nothing is stored."""
