@@ -33,6 +33,16 @@ class _Phase(Enum):
     LINGER = "linger"
 
 
+# Looked up at each request: the names of an enumeration's class are slow in Python 3.11.
+_HANDSHAKE = _Phase.HANDSHAKE
+_IDLE = _Phase.IDLE
+_HEAD = _Phase.HEAD
+_BODY = _Phase.BODY
+_ANSWER = _Phase.ANSWER
+_HALF_CLOSED = _Phase.HALF_CLOSED
+_LINGER = _Phase.LINGER
+
+
 _DRAIN_SECONDS = {
     _Phase.HANDSHAKE: 3.0,
     _Phase.IDLE: 3.0,
@@ -81,7 +91,7 @@ class Downstream(asyncio.Protocol):
         self._held = False
         self._writes_stuck_since = 0.0
         self._unsent = 0  # bytes that the device had not taken when that was last looked at
-        self._phase = _Phase.HANDSHAKE
+        self._phase = _HANDSHAKE
         self.deadline = 0.0  # monotonic seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,7 +99,7 @@ class Downstream(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base class
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"
-        self._enter(_Phase.HANDSHAKE, self._services.handshake_timeout_seconds)
+        self._enter(_HANDSHAKE, self._services.handshake_timeout_seconds)
         services, proxies = self._services, self._services.proxies
         if proxies is not None and not is_trusted(self._address, proxies):
             self._refuse(f"{self._address} is not among listen.proxy_protocol_from")
@@ -99,7 +109,7 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the network."""
-        if self._phase is _Phase.LINGER:
+        if self._phase is _LINGER:
             return
         tls, dialogue = self._tls, self._dialogue
         if dialogue is None or tls is None:
@@ -141,14 +151,14 @@ class Downstream(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The device sends no more; with a close_notify before it, an answer may still go out."""
-        if self._phase is _Phase.HALF_CLOSED or (self._tls is not None and self._tls.closed):
-            return self._phase is not _Phase.LINGER
+        if self._phase is _HALF_CLOSED or (self._tls is not None and self._tls.closed):
+            return self._phase is not _LINGER
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         failed = self._tls is not None and self._tls.failure is not None
-        if self._phase is _Phase.HANDSHAKE and not failed:
+        if self._phase is _HANDSHAKE and not failed:
             cut = HandshakeFailure(
                 "other", "the client closed the connection" if exc is None else str(exc)
             )
@@ -180,7 +190,7 @@ class Downstream(asyncio.Protocol):
         patience = self._services.limits.body_timeout_seconds
         if self._writes_stuck_since and now - self._writes_stuck_since > patience:
             self.abort()
-        elif late and takes and self._phase is _Phase.LINGER:
+        elif late and takes and self._phase is _LINGER:
             self.deadline = now + _LINGER_SECONDS
         elif late:
             self._expire()
@@ -208,10 +218,10 @@ class Downstream(asyncio.Protocol):
         The device may still be sending: closing at once would make its TCP drop the answer.
         """
         transport = self._transport
-        if transport is None or transport.is_closing() or self._phase is _Phase.LINGER:
+        if transport is None or transport.is_closing() or self._phase is _LINGER:
             return
         self._say_goodbye()
-        if self._phase is _Phase.HALF_CLOSED:
+        if self._phase is _HALF_CLOSED:
             transport.close()
             return
         self._linger()
@@ -268,13 +278,13 @@ class Downstream(asyncio.Protocol):
             self, services, verdicts, address=self._address, server_name=tls.server_name()
         )
         # A device that has just come has something to ask.
-        self._enter(_Phase.IDLE, services.limits.header_timeout_seconds)
+        self._enter(_IDLE, services.limits.header_timeout_seconds)
         return dialogue
 
     def _refuse(self, detail: str) -> None:
         """Cut a connection that is none of a device's."""
         self._services.observer.log("connection.refused", self._address, detail=detail)
-        self._phase = _Phase.LINGER
+        self._phase = _LINGER
         self.abort()
 
     def _say_goodbye(self) -> None:
@@ -283,15 +293,15 @@ class Downstream(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Send no more, and read until the device closes: a reset would overtake what was sent."""
-        self._enter(_Phase.LINGER, _LINGER_SECONDS)
+        self._enter(_LINGER, _LINGER_SECONDS)
         if self._transport is not None:
             self.hold(False)
             self._transport.write_eof()
 
     def _half_closed(self) -> None:
         if self._dialogue is not None and self._dialogue.waits_for_answer:
-            if self._phase is not _Phase.HALF_CLOSED:
-                self._enter(_Phase.HALF_CLOSED, _HALF_CLOSED_SECONDS)
+            if self._phase is not _HALF_CLOSED:
+                self._enter(_HALF_CLOSED, _HALF_CLOSED_SECONDS)
         elif self._transport is not None:
             self._say_goodbye()
             self._transport.close()
@@ -299,33 +309,33 @@ class Downstream(asyncio.Protocol):
     def settle(self, hold: bool) -> None:  # noqa: FBT001 (as `hold`)
         """Set the time limit of what the dialogue waits for now."""
         dialogue, limits = self._dialogue, self._services.limits
-        if dialogue is None or self._phase is _Phase.LINGER:
+        if dialogue is None or self._phase is _LINGER:
             return
         self.hold(hold)
-        if self._phase is _Phase.HALF_CLOSED:
+        if self._phase is _HALF_CLOSED:
             if not dialogue.waits_for_answer:
                 self.finish()
         elif dialogue.waits_for_answer:
-            self._enter(_Phase.ANSWER, self._services.response_timeout_seconds)
+            self._enter(_ANSWER, self._services.response_timeout_seconds)
         elif dialogue.in_body:
-            self._enter(_Phase.BODY, limits.body_timeout_seconds)
+            self._enter(_BODY, limits.body_timeout_seconds)
         elif not dialogue.in_head:
-            self._enter(_Phase.IDLE, limits.idle_timeout_seconds)
-        elif self._phase is not _Phase.HEAD:
+            self._enter(_IDLE, limits.idle_timeout_seconds)
+        elif self._phase is not _HEAD:
             # Once a head has begun, its time runs: a byte now and then does not extend it.
-            self._enter(_Phase.HEAD, limits.header_timeout_seconds)
+            self._enter(_HEAD, limits.header_timeout_seconds)
 
     def _enter(self, phase: _Phase, seconds: float) -> None:
         self._phase = phase
         self.deadline = time.monotonic() + seconds
 
     def _expire(self) -> None:
-        if self._phase is _Phase.HANDSHAKE:
+        if self._phase is _HANDSHAKE:
             late = HandshakeFailure("timeout", "no handshake within tls.handshake_timeout_seconds")
             self._services.observer.handshake(late, self._address)
-            self._phase = _Phase.LINGER
+            self._phase = _LINGER
             self.abort()
-        elif self._phase in (_Phase.LINGER, _Phase.HALF_CLOSED) or self._dialogue is None:
+        elif self._phase in (_LINGER, _HALF_CLOSED) or self._dialogue is None:
             self.abort()
         else:
             self._dialogue.expire()

@@ -68,12 +68,12 @@ class Exchange:
 
     __slots__ = (
         "_acquiring",
+        "_buffers",
         "_chunk_answer",
         "_chunk_request",
         "_client",
         "_client_keeps",
         "_connection",
-        "_mode",
         "_over",
         "_pending",
         "_pending_size",
@@ -92,7 +92,7 @@ class Exchange:
     ) -> None:
         self._client = client
         self._pool = pool
-        self._mode = mode
+        self._buffers = mode is BodyMode.BUFFER
         self._request = request
         self._retriable = request.retriable
         self._client_keeps = request.client_keeps
@@ -134,10 +134,10 @@ class Exchange:
             return
         if self._connection is not None:
             self._write()
-        elif not self._acquiring and (self.request_ended or self._mode is BodyMode.STREAM):
+        elif not self._acquiring and (self.request_ended or not self._buffers):
             self._acquiring = True
             self._pool.acquire(self)
-        if self._pending_size > _HIGH_WATER and self._mode is BodyMode.STREAM:
+        if self._pending_size > _HIGH_WATER and not self._buffers:
             self._client.take_no_more(True)
 
     def abort(self) -> None:
@@ -263,7 +263,7 @@ class Exchange:
         if connection is None:
             return
         if not self._sent:
-            if self._mode is BodyMode.BUFFER and not self.request_ended:
+            if self._buffers and not self.request_ended:
                 return
             data = b"".join((self._request.head, self._framing(), *self._framed(pieces)))
             self._sent = True
