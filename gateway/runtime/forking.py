@@ -84,14 +84,24 @@ def fork(main: Callable[[], int], descriptors: Collection[int], name: str) -> in
     It has `descriptors` and the standard ones alone, no signal handlers, a process group of its
     own (Ctrl-C is for the supervisor, which passes it on in order), and shows as `name`.
     """
+    # Its signals wait until it has settled: the supervisor's handlers would take them before, and
+    # tell the supervisor.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     gc.freeze()  # so that the collector does not touch, and copy, what is shared
-    pid = os.fork()
-    gc.unfreeze()
+    try:
+        pid = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    finally:
+        gc.unfreeze()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pid
     code = 1
     try:
         _settle(descriptors, name)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         code = main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
@@ -123,6 +133,6 @@ def _settle(descriptors: Collection[int], name: str) -> None:
 
 def _control(arguments: ProcessArguments) -> int:
     # Control alone needs a web server; loading it in the supervisor would keep the workers waiting.
-    from gateway.runtime import control  # noqa: PLC0415
+    from gateway.runtime import control  # noqa: PLC0415 (loaded late)
 
     return control.main(arguments)

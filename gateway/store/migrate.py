@@ -33,9 +33,9 @@ def _version(connection: Connection) -> str | None:
 
 def _upgrade(connection: Connection, version: str | None, name: str) -> None:
     # Alembic costs every command a good part of a second, and almost none needs it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 (loaded late)
+    from alembic.config import Config  # noqa: PLC0415 (loaded late)
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 (loaded late)
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

@@ -111,6 +111,6 @@ def _backend(directory: Path, location: StoreLocation | None) -> Backend:
     if location is None or location.url == "sqlite":
         return sqlite.SqliteBackend(directory / sqlite.FILE_NAME)
     # An embedded store need not wait for another database's driver.
-    from gateway.store.postgresql import PostgresqlBackend  # noqa: PLC0415
+    from gateway.store.postgresql import PostgresqlBackend  # noqa: PLC0415 (loaded late)
 
     return PostgresqlBackend.at(location)

@@ -77,3 +77,38 @@ async def test_a_signal_ends_it_and_is_its_code() -> None:
     child.send_signal(signal.SIGKILL)
     assert await asyncio.wait_for(child.wait(), 20) == -signal.SIGKILL
     child.send_signal(signal.SIGKILL)
+
+
+async def test_a_signal_before_it_has_settled_is_its_own() -> None:
+    """SIGTERM in the first moment ends it, and the supervisor's own handler hears of none."""
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, told.append, "SIGTERM")
+
+    def main() -> int:
+        signal.pause()
+        return 0
+
+    try:
+        for _ in range(20):
+            child = Forked(fork(main, (), "worker-1"))
+            child.send_signal(signal.SIGTERM)
+            try:
+                assert await asyncio.wait_for(child.wait(), 20) == -signal.SIGTERM
+            finally:
+                if child.returncode is None:
+                    child.send_signal(signal.SIGKILL)
+                    await child.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+    assert told == []
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+async def test_its_signals_are_not_blocked() -> None:
+    """Nor are those of what it starts in its turn."""
+
+    def main() -> int:
+        return len(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    assert await asyncio.wait_for(Forked(fork(main, (), "worker-1")).wait(), 20) == 0
