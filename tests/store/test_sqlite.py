@@ -1,16 +1,20 @@
 """The embedded database: files, and what may befall them."""
 
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.core.authority import Authority, AuthorityType
 from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
 from gateway.store.follow import Follower
 from gateway.store.store import Store, open_store
+from tests.helpers import Pki
 from tests.store.conftest import Place
 
 ALICE = Mailbox("alice@x.test", "a@x.test")
@@ -106,6 +110,16 @@ def follower(file_place: Place, file_store: Store) -> Iterator[Follower]:
         following.close()
 
 
+@pytest.fixture
+def root(pki: Pki) -> Authority:
+    """A root CA."""
+    return Authority.from_der(
+        pki.root.certificate.public_bytes(Encoding.DER),
+        authority_type=AuthorityType.ROOT,
+        crl_distribution_point=None,
+    )
+
+
 class TestFollowing:
     """`Follower.poll` when the file goes away."""
 
@@ -145,3 +159,52 @@ class TestFollowing:
         assert snapshot.change_id == 1
         assert snapshot.find_by_upn(ALICE.upn) is None
         assert snapshot.find_by_upn("bob@x.test") is not None
+
+    def test_a_new_store_without_a_root_is_not_followed(
+        self, file_store: Store, follower: Follower, tmp_path: Path, root: Authority
+    ) -> None:
+        """It hides that the old one was lost, which is an error until that is back."""
+        file_store.authorities.add(root)
+        follower.poll()
+        file_store.close()
+        path = file_of(file_store)
+        shutil.copytree(path.parent, tmp_path / "saved")
+        for file in path.parent.iterdir():
+            file.unlink()
+        with open_store(path.parent) as empty:
+            for _ in range(2):
+                with pytest.raises(StateError, match="replaced by one without any root CA"):
+                    follower.poll()
+            empty.mailboxes.add(ALICE)
+            with pytest.raises(StateError, match="replaced by one without any root CA"):
+                follower.poll()
+        for file in path.parent.iterdir():
+            file.unlink()
+        shutil.copytree(tmp_path / "saved", path.parent, dirs_exist_ok=True)
+        snapshot = follower.poll()
+        assert snapshot is not None
+        assert snapshot.authorities == {root.id: root}
+        with open_store(path.parent) as back:
+            back.authorities.remove(root.id)
+        snapshot = follower.poll()
+        assert snapshot is not None
+        assert not snapshot.authorities
+
+    def test_a_new_store_with_a_root_is_followed(
+        self, file_store: Store, follower: Follower, root: Authority
+    ) -> None:
+        """The error of the empty one ends as soon as a CA is added to it."""
+        file_store.authorities.add(root)
+        follower.poll()
+        file_store.close()
+        path = file_of(file_store)
+        for file in path.parent.iterdir():
+            file.unlink()
+        with open_store(path.parent) as new:
+            with pytest.raises(StateError):
+                follower.poll()
+            new.authorities.add(root)
+            new.mailboxes.add(ALICE)
+            snapshot = follower.poll()
+        assert snapshot is not None
+        assert snapshot.find_by_upn(ALICE.upn) == ALICE
