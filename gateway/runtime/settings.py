@@ -24,6 +24,9 @@ from gateway.errors import ConfigError
 _HEAD: Final = struct.Struct(">QQ32s")
 """Generation, length of the body, SHA-256 of the body."""
 
+_FOLDER: Final = "state.directory"
+"""The one path that is not a file's."""
+
 _TRIES: Final = 200
 _PAUSE_SECONDS: Final = 0.01
 
@@ -76,20 +79,21 @@ class Settings:
         self._held: list[int] = []
         paths = {name: self._hold(content) for name, content in values["files"].items()}
         try:
-            self.config = Config.model_validate_json(json.dumps(_replaced(values["config"], paths)))
+            config = Config.model_validate_json(json.dumps(values["config"]))
         except ValidationError as error:
             raise ConfigError(f"the supervisor's configuration: {error}") from error
+        self.config = _with_paths(config, paths)
 
     def close(self) -> None:
         """Nothing reads the files any more."""
         while self._held:
             os.close(self._held.pop())
 
-    def _hold(self, content: str) -> str:
+    def _hold(self, content: str) -> Path:
         fd = os.memfd_create("file")
         self._held.append(fd)
         os.write(fd, base64.b64decode(content))
-        return f"/proc/self/fd/{fd}"
+        return Path(f"/proc/self/fd/{fd}")
 
 
 def generation(fd: int) -> int:
@@ -108,26 +112,33 @@ def contents(config: Config) -> Mapping[Path, bytes]:
     return found
 
 
-def _paths(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    for name in type(section).model_fields:
-        value, key = getattr(section, name), prefix + name
-        if isinstance(value, BaseModel):
-            yield from _paths(value, f"{key}.")
-        elif isinstance(value, tuple):
-            for one in value:
-                if isinstance(one, BaseModel):
-                    yield from _paths(one, f"{key}.")
-        elif isinstance(value, Path) and key != "state.directory":
-            yield key, value
+def _paths(value: object, key: str = "") -> Iterator[tuple[str, Path]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _paths(getattr(value, name), f"{key}.{name}" if key else name)
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _paths(one, key)
+    elif isinstance(value, Path) and key != _FOLDER:
+        yield key, value
 
 
-def _replaced(value: Any, paths: Mapping[str, str]) -> Any:
-    """`value` with each text that is a key of `paths` replaced."""
-    if isinstance(value, dict):
-        return {name: _replaced(one, paths) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_replaced(one, paths) for one in value]
-    return paths.get(value, value) if isinstance(value, str) else value
+def _with_paths(config: Config, paths: Mapping[str, Path]) -> Config:
+    """`config` with the files that `_paths` finds replaced, and nothing else."""
+    found: Config = _replaced(config, paths, "")
+    return found
+
+
+def _replaced(value: Any, paths: Mapping[str, Path], key: str) -> Any:
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        inside = {
+            n: _replaced(getattr(value, n), paths, f"{key}.{n}" if key else n) for n in fields
+        }
+        return value.model_copy(update=inside)
+    if isinstance(value, tuple):
+        return tuple(_replaced(one, paths, key) for one in value)
+    return paths[str(value)] if isinstance(value, Path) and key != _FOLDER else value
 
 
 def _read(fd: int) -> tuple[int, bytes]:

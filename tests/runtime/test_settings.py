@@ -93,3 +93,19 @@ def test_what_cannot_change_keeps_its_value_and_is_named(config: Config) -> None
     assert kept.state.directory == config.state.directory
     assert (kept.state.max_staleness_seconds, kept.limits.header_count) == (1, 50)
     assert keep_what_needs_restart(config, config) == (config, [])
+
+
+def test_text_that_is_like_a_path_stays(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail server may have the name of its CA file."""
+    monkeypatch.chdir(config.listen.certificate.parent)
+    Path("mail").write_text("its CA")
+    mail = config.upstream[0].model_copy(update={"ca_file": Path("mail")})
+    writer = SettingsWriter(config.model_copy(update={"upstream": (mail,)}))
+    settings = Settings(writer.fd)
+    assert settings.config.upstream[0].name == "mail"
+    assert settings.config.upstream[0].ca_file is not None
+    assert settings.config.upstream[0].ca_file.read_text() == "its CA"
+    assert str(settings.config.upstream[0].ca_file) != "mail"
+    assert settings.config.upstream[0].url == mail.url
+    settings.close()
+    writer.close()
