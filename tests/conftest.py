@@ -1,8 +1,16 @@
-"""Fixtures for every test."""
+"""Fixtures for every test, and how many examples a property is tried with."""
+
+import os
 
 import pytest
+from hypothesis import settings
 
 from tests.helpers import Pki, make_pki
+
+# No deadline: how long an example takes says something about the machine alone.
+settings.register_profile("fast", max_examples=40, deadline=None)
+settings.register_profile("deep", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("EAS_HYPOTHESIS", "fast"))
 
 
 @pytest.fixture(scope="session")
