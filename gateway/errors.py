@@ -45,6 +45,10 @@ class UpstreamError(GatewayError):
     """The mail server could not be reached, or its answer has no single meaning."""
 
 
+class UpstreamFullError(UpstreamError):
+    """There are as many connections to the mail server as the configuration allows."""
+
+
 class ProfileError(GatewayError):
     """A device profile cannot be read, made or signed."""
 

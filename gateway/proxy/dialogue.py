@@ -6,7 +6,7 @@ from http import HTTPStatus
 from gateway.core.decision import Deny
 from gateway.core.headers import Header
 from gateway.core.reasons import ANSWERS, Reason
-from gateway.errors import RequestError, UpstreamError
+from gateway.errors import RequestError, UpstreamError, UpstreamFullError
 from gateway.proxy.admission import Admission
 from gateway.proxy.answers import CONTINUE, answer, nothing_new, scattered
 from gateway.proxy.connection import Connection
@@ -237,7 +237,8 @@ class Dialogue:
     def failed(self, error: UpstreamError, *, begun: bool) -> None:
         """The mail server gave no answer, or not a whole one."""
         self._take_exchange()
-        denial = Deny(Reason.UPSTREAM_UNAVAILABLE, str(error))
+        full = isinstance(error, UpstreamFullError)
+        denial = Deny(Reason.OVERLOADED if full else Reason.UPSTREAM_UNAVAILABLE, str(error))
         if begun:
             self._services.observer.denied(denial, **self._verdicts.about(self._route))
             self._count(ANSWERS[denial.reason].status)

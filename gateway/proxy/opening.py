@@ -13,8 +13,11 @@ from gateway.tls.session import TlsSession
 
 
 def is_trusted(address: str, networks: Sequence[Network]) -> bool:
-    """Whether a peer of this address may say who its client is."""
-    peer = ip_address(address)
+    """Whether a peer of this address may say who its client is; one without an address may not."""
+    try:
+        peer = ip_address(address)
+    except ValueError:
+        return False
     if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
         peer = peer.ipv4_mapped
     return any(peer in network for network in networks)

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from gateway.config import Upstream
-from gateway.errors import ConfigError, UpstreamError
+from gateway.errors import ConfigError, UpstreamError, UpstreamFullError
 from gateway.proxy.messages import END, ResponseEvent, ResponseHead, ResponseParser
 from gateway.proxy.repeats import RepeatedHeads
 from gateway.tasks import Tasks
@@ -219,7 +219,7 @@ class UpstreamPool:
                 exchange.connected(connection)
                 return
         if self._connecting + len(self._open) >= self._settings.connections:
-            exchange.not_connected(UpstreamError("upstream.connections are all in use"))
+            exchange.not_connected(UpstreamFullError("upstream.connections are all in use"))
             return
         self._connecting += 1
         self._tasks.spawn(self._connect(exchange), name="upstream.connect")

@@ -7,7 +7,7 @@ from gateway.core.decision import Allow, Deny, Session
 from gateway.core.reasons import Reason
 from gateway.errors import CertificateError, UpstreamError
 from gateway.proxy.index import Key, certificate_key, device_key, name_key
-from gateway.proxy.judge import Identity
+from gateway.proxy.judge import Identity, Judge
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 
@@ -28,6 +28,7 @@ class Verdicts:
         "_device_id",
         "_epoch",
         "_file",
+        "_filed_by",
         "_identity",
         "_mailbox",
         "_services",
@@ -58,6 +59,7 @@ class Verdicts:
         self._mailbox = ""
         self._device_id = ""
         self._identity: Identity | None = None
+        self._filed_by: Judge | None = None
         self.credentials = b""
         try:
             self._identity = services.judge.identify(chain, self._now(), session=session)
@@ -133,6 +135,8 @@ class Verdicts:
         self._until = verdict.expires_at.timestamp()
         if isinstance(before, Deny) or before.mailbox.key != verdict.mailbox.key:
             self._let_in(identity, verdict, route)
+        elif self._filed_by is not judge:  # it may read other names in the certificate
+            self._refile()
 
     def _let_in(self, identity: Identity, verdict: Allow, route: Route | None) -> None:
         services = self._services
@@ -149,7 +153,7 @@ class Verdicts:
         identity, verdict = self._identity, self._verdict
         if identity is None or isinstance(verdict, Deny):
             return
-        judge = self._services.judge
+        self._filed_by = judge = self._services.judge
         names = {verdict.mailbox.key, *judge.names(identity)}
         number = identity.certificate.serial_number
         keys = [certificate_key(judge.issuer_id(identity), number), *map(name_key, names)]

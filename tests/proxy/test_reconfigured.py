@@ -4,8 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.core.decision import Reauthentication
 from gateway.core.headers import RequestHeaderFilter
+from gateway.core.username_binding import BindingRules, CertificateField, UsernameBinding
 from gateway.credentials.upstream_user import credentials, identity_headers
+from gateway.proxy.index import name_key
+from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.routes import Routes
 from gateway.proxy.upstream import UpstreamPool
 from gateway.tasks import Tasks
@@ -64,3 +68,25 @@ async def test_the_limits_of_a_head_are_those_of_now(plane: Bed) -> None:
     pool = await _go_over(plane, plane.mail, "X-Remote-User")
     assert (await phone.ask(large)).status == 431
     pool.close()
+
+
+async def test_a_connection_is_found_by_what_its_certificate_names_now(plane: Bed) -> None:
+    """Another binding reads other names in it; a change of whom they name must find it."""
+    phone = await plane.phone()
+    assert (await phone.ask(post())).status == 200
+    fields = (CertificateField.PRINCIPAL_NAME, CertificateField.SKI)
+    bindings = BindingRules(tuple(map(UsernameBinding.usual, fields)))
+    rules = Rules(bindings, Reauthentication.FRESH_CRL)
+    judge = Judge(rules, plane.directory.copy(), plane.crls.copy())
+    judge.epoch = plane.judge.epoch + 1
+    before = plane.judge
+    plane.services.judge = judge
+    (connection,) = plane.connections
+    assert connection.verdicts is not None
+    identity = connection.verdicts._identity
+    assert identity is not None
+    new = judge.names(identity) - before.names(identity)
+    assert new
+    assert not any(plane.find(name_key(one)) for one in new)
+    await plane.follow()
+    assert all(plane.find(name_key(one)) == {connection} for one in judge.names(identity))

@@ -87,7 +87,9 @@ class TestPool:
             other = await plane.phone()
             answer = await other.ask(post())
             assert (answer.status, answer.get("retry-after")) == (503, ["60"])
-            assert "upstream.connections" in plane.audit()[-1]["detail"]
+            record = plane.audit()[-1]
+            assert record["reason"] == "OVERLOADED"
+            assert "upstream.connections" in record["detail"]
 
     async def test_an_unused_connection_of_a_phone_that_left_is_kept(self, plane: Bed) -> None:
         """Nothing was sent on it, so that it is as good as new."""
