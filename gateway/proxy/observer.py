@@ -9,6 +9,7 @@ from gateway.telemetry.audit import AuditRecord, new_reference
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.messages import (
+    Level,
     audit_message,
     counters_message,
     log_message,
@@ -73,9 +74,11 @@ class Observer:
         )
         return reference
 
-    def log(self, event: str, address: str, **fields: str) -> None:
+    def log(self, event: str, address: str, *, level: Level = "info", **fields: str) -> None:
         """One log line, written by the control process."""
-        self._sender.send(log_message(self._worker, event, client_address=address, **fields))
+        self._sender.send(
+            log_message(self._worker, event, level=level, client_address=address, **fields)
+        )
 
     def flush(self) -> None:
         """Send all totals as of now."""

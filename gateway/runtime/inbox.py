@@ -76,8 +76,11 @@ def _refuse(message: Mapping[str, Any]) -> None:
 
 
 def _receive_log(message: Mapping[str, Any]) -> None:
-    fields = {name: value for name, value in message.items() if name not in {"kind", "event"}}
-    _log.info(str(message.get("event")), **fields)
+    own = {"kind", "event", "level"}
+    fields = {name: value for name, value in message.items() if name not in own}
+    writers = {"warning": _log.warning, "error": _log.error}
+    write = writers.get(str(message.get("level")), _log.info)
+    write(str(message.get("event")), **fields)
 
 
 def _known(record: AuditRecord) -> dict[str, Any]:

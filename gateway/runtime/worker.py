@@ -157,7 +157,7 @@ class Worker:
                 news = await self._following.poll()
             except GatewayError as error:
                 if not silent:
-                    self._observer.log("store.unavailable", "", detail=str(error))
+                    self._observer.log("store.unavailable", "", level="error", detail=str(error))
                 silent = True
                 continue
             available = running.services.judge.available

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from gateway.core.certificate import ClientCertificate
 from gateway.telemetry.audit import AuditRecord, bounded
 from gateway.telemetry.counters import Counters
+
+Level = Literal["info", "warning", "error"]
 
 
 class Kind(StrEnum):
@@ -31,10 +33,10 @@ def counters_message(worker: int, counters: Counters) -> dict[str, Any]:
     return {"kind": Kind.COUNTERS.value, "worker": worker, **counters.snapshot()}
 
 
-def log_message(worker: int, event: str, **fields: str) -> dict[str, Any]:
+def log_message(worker: int, event: str, *, level: Level = "info", **fields: str) -> dict[str, Any]:
     """A line for the log, which the control process writes, as workers never wait for a disk."""
     texts = {name: bounded(value) for name, value in fields.items()}
-    return {"kind": Kind.LOG.value, "worker": worker, "event": event, **texts}
+    return {"kind": Kind.LOG.value, "worker": worker, "event": event, "level": level, **texts}
 
 
 def restarts_message(restarts: Mapping[str, int]) -> dict[str, Any]:

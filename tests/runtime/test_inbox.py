@@ -109,6 +109,15 @@ def test_a_line_of_a_worker_is_logged_with_its_fields(control: _Control) -> None
     ]
 
 
+def test_a_line_of_a_worker_has_its_level(control: _Control) -> None:
+    """A lost store is seen where only errors are looked at."""
+    with capture_logs() as logs:
+        control.inbox.receive(log_message(1, "store.unavailable", level="error", detail="gone"))
+    assert logs == [
+        {"event": "store.unavailable", "log_level": "error", "worker": 1, "detail": "gone"}
+    ]
+
+
 @pytest.mark.parametrize(
     "message",
     [
