@@ -106,7 +106,7 @@ def _sockets(bed: Bed) -> Iterator[tuple[int, int]]:
 def test_a_restart_loses_no_request_when_the_sockets_are_systemds(bed: Bed) -> None:
     """They stay open all the while: phones wait for the next gateway, none is turned away."""
     with _sockets(bed) as sockets, load(bed) as phones:
-        for _ in range(3):
+        for _ in range(2):
             with bed.started(sockets) as running:
                 running.until_ready()
                 _more(phones)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
@@ -195,7 +196,7 @@ class TestFields:
     def test_what_is_not_there_is_passed_over(self) -> None:
         """No SKI extension, no subject, no SID, no serial number that could be one."""
         bare = device(omit=[x509.SubjectKeyIdentifier.oid, x509.SubjectAlternativeName.oid])
-        nameless = replace(bare, _certificate=_nameless(), serial_number=-5)
+        nameless = replace(bare, _der=_nameless(), serial_number=-5)
         without_serial = (one for one in F if one is not F.SHA1_PUBLIC_KEY)
         assert bound(holder(), *without_serial, certificate=nameless).names == ()
         assert bare.key_identifier is None
@@ -218,7 +219,7 @@ class TestFields:
         ]
 
 
-def _nameless() -> x509.Certificate:
+def _nameless() -> bytes:
     """A certificate with an empty subject and no extensions but the plain ones."""
     builder = x509.CertificateBuilder(
         issuer_name=ROOT.certificate.subject,
@@ -228,7 +229,7 @@ def _nameless() -> x509.Certificate:
         not_valid_before=ROOT.certificate.not_valid_before_utc,
         not_valid_after=ROOT.certificate.not_valid_after_utc,
     )
-    return builder.sign(ROOT.key, ROOT.certificate.signature_hash_algorithm)  # type: ignore[arg-type]  # SHA-256
+    return builder.sign(ROOT.key, SHA256()).public_bytes(Encoding.DER)
 
 
 class TestSerialNumberOrder:

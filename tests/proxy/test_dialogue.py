@@ -1,6 +1,7 @@
 """Requests of one connection: taken one after the other, judged, answered, refused."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -284,6 +285,12 @@ class TestHeaders:
         assert plane.mail.requests[0].body == b"x"
 
 
+def _little_buffer(transport: asyncio.BaseTransport | None, option: int) -> None:
+    """The kernel keeps a few KB of what is under way, so that few answers fill it."""
+    assert transport is not None
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 8192)
+
+
 class TestHeld:
     """Requests that the mail server holds, and the gauge of them."""
 
@@ -333,11 +340,14 @@ class TestHeld:
     async def test_requests_wait_for_a_slow_reader(self, plane: Bed) -> None:
         """A phone that reads no answers gets no further request begun."""
         phone = await plane.phone()
-        phone.writer.transport.pause_reading()  # type: ignore[attr-defined]  # streams hide it
         refused = post(query=OTHER_USER)
-        phone.writer.write(refused * 40_000)
-        await eventually(lambda: bool(plane.connections) and plane.connections[0]._held)
-        assert plane.counters.decisions[Reason.USER_MISMATCH] < 40_000
+        await phone.ask(refused)
+        _little_buffer(phone.writer.transport, socket.SO_RCVBUF)
+        _little_buffer(plane.connections[0]._transport, socket.SO_SNDBUF)
+        phone.writer.transport.pause_reading()  # type: ignore[attr-defined]  # streams hide it
+        phone.writer.write(refused * 4_000)
+        await eventually(lambda: plane.connections[0]._held)
+        assert plane.counters.decisions[Reason.USER_MISMATCH] < 4_000
         phone.close()
 
 

@@ -56,7 +56,7 @@ async def refresh_and_kill(folder: Path, authority: Authority) -> None:
     await process.communicate()
 
 
-@pytest.mark.parametrize(("few", "many", "kills"), [(3, 500, 10), (14_000, 15_000, 8)])
+@pytest.mark.parametrize(("few", "many", "kills"), [(3, 500, 4), (14_000, 15_000, 4)])
 async def test_the_old_or_the_new_crl_is_there_whole(
     tmp_path: Path, server: CrlServer, few: int, many: int, kills: int
 ) -> None:
