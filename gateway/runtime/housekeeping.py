@@ -5,10 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 
 from gateway.errors import StateError
-from gateway.store.schema import audit
 from gateway.store.store import Store
 
 _log = structlog.get_logger()
@@ -36,7 +34,5 @@ def tidy(store: Store, *, age: timedelta = AUDIT_AGE, rows: int = AUDIT_ROWS) ->
     Records written in the same moment go or stay together. Raises StateError.
     """
     oldest = store.database.now() - age
-    surplus = select(audit.c.at).order_by(audit.c.id.desc()).offset(rows - 1).limit(1)
-    with store.database.reading() as connection:
-        kept_from = connection.execute(surplus).scalar()
+    kept_from = store.audit.start_of_latest(rows)
     return store.audit.remove_before(oldest if kept_from is None else max(oldest, kept_from))

@@ -1,16 +1,14 @@
 """What the control process knows of the store: who is trusted, and whether somebody was revoked."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 
 from gateway.core.authority import Authority
 from gateway.errors import StateError
-from gateway.store.database import latest_change
-from gateway.store.schema import ChangeKind, changes
+from gateway.store.schema import ChangeKind
 from gateway.store.store import Store
 
 _log = structlog.get_logger()
@@ -18,6 +16,8 @@ _log = structlog.get_logger()
 POLL_SECONDS: Final = 0.5
 CLOCK_SECONDS: Final = 60.0
 CLOCK_LIMIT_SECONDS: Final = 1.0
+
+_CALL_FOR_CRLS: Final = frozenset({ChangeKind.TOKEN_VALID_FROM, ChangeKind.STORE})
 
 
 class StoreWatch:
@@ -34,10 +34,12 @@ class StoreWatch:
         self.failure: str | None = "the store has not been read yet"
         self.ahead: float | None = None
         self._store = store
+        self._commits = store.database.watch()
+        self._place: Hashable = None
         self._change_id: int | None = None
 
     async def run(self, *, revoked: Callable[[], None]) -> None:
-        """Look until cancelled, and call `revoked` when a token-valid-from was set or cleared.
+        """Look until cancelled, and call `revoked` when a token-valid-from may be another.
 
         It keeps a phone out until a CRL is newer than it, so that the next CRL is wanted at once.
         """
@@ -45,6 +47,10 @@ class StoreWatch:
             if await self.look():
                 revoked()
             await asyncio.sleep(POLL_SECONDS)
+
+    def close(self) -> None:
+        """No connection is held; to be called when nothing looks any more."""
+        self._commits.close()
 
     async def compare_clocks(self) -> None:
         """Ask for the store's time again and again, until cancelled.
@@ -66,7 +72,10 @@ class StoreWatch:
             _log.warning("store.clock_differs", seconds=round(self.ahead, 3))
 
     async def look(self) -> bool:
-        """`authorities` and `failure` are as of now; True if a token-valid-from changed since."""
+        """`authorities` and `failure` are as of now; True if a token-valid-from may have changed.
+
+        That is so after the change of one, and after one of the whole store, such as a restore.
+        """
         try:
             changed = await asyncio.to_thread(self._read)
         except StateError as error:
@@ -78,14 +87,14 @@ class StoreWatch:
         return changed
 
     def _read(self) -> bool:
-        before = self._change_id
-        with self._store.database.reading() as connection:
-            now = latest_change(connection)
-            since = select(changes.c.id).where(
-                changes.c.id > (now if before is None else before),
-                changes.c.kind == ChangeKind.TOKEN_VALID_FROM.value,
-            )
-            changed = connection.execute(since.limit(1)).first() is not None
+        with self._store.database.errors("read"):
+            place, _ = self._commits.look()
+        if self._place not in (None, place):
+            # Another database took the place of the store, and connections lead to the old one.
+            self._store.database.forget_connections()
+            self._change_id = 0
+        self._place = place
+        now, kinds = self._store.changes_since(self._change_id)
         self.authorities = self._store.authorities.list()
         self._change_id = now
-        return changed
+        return not kinds.isdisjoint(_CALL_FOR_CRLS)

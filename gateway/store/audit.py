@@ -57,6 +57,12 @@ class Audit:
             rows = connection.execute(statement.order_by(audit.c.id.desc()).limit(limit)).all()
         return [AuditRecord(row.id, row.at, json.loads(row.record)) for row in reversed(rows)]
 
+    def start_of_latest(self, count: int) -> datetime | None:
+        """When the oldest of the latest `count` records was written; None if there are fewer."""
+        moments = select(audit.c.at).order_by(audit.c.id.desc())
+        with self._database.reading() as connection:
+            return connection.execute(moments.offset(count - 1).limit(1)).scalar()
+
     def remove_before(self, moment: datetime) -> int:
         """Records older than `moment` are gone; returns how many."""
         with self._database.writing() as connection:

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import select
+
 from gateway.config import StoreLocation
 from gateway.errors import StateError
 from gateway.store import sqlite
@@ -16,6 +18,7 @@ from gateway.store.certificates import Certificates
 from gateway.store.database import Database, latest_change
 from gateway.store.mailboxes import Mailboxes
 from gateway.store.migrate import bring_up_to_date
+from gateway.store.schema import ChangeKind, changes
 from gateway.store.snapshot import Snapshot
 from gateway.store.validity import ValidFrom
 
@@ -38,6 +41,21 @@ class Store:
         """The id of the last change, 0 before the first; raises StateError."""
         with self.database.reading() as connection:
             return latest_change(connection)
+
+    def changes_since(self, change_id: int | None) -> tuple[int, frozenset[ChangeKind]]:
+        """The id of the last change, and the kinds of those after `change_id`; raises StateError.
+
+        None stands for the last change: there are none after it. An id that the store has not come
+        to yet is another store's: then all of it is another.
+        """
+        with self.database.reading() as connection:
+            latest = latest_change(connection)
+            if change_id is None or change_id == latest:
+                return latest, frozenset()
+            if change_id > latest:
+                return latest, frozenset({ChangeKind.STORE})
+            kinds = select(changes.c.kind).where(changes.c.id > change_id).distinct()
+            return latest, frozenset(map(ChangeKind, connection.execute(kinds).scalars()))
 
     def snapshot(self) -> Snapshot:
         """All that decisions need, as it is now; raises StateError."""

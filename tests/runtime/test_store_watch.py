@@ -1,6 +1,7 @@
 """Control sees new authorities and new revocations, and a store that cannot be read."""
 
 import asyncio
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from gateway.core.authority import Authority
 from gateway.core.mailbox import Mailbox
 from gateway.runtime import store_watch
 from gateway.runtime.store_watch import StoreWatch
+from gateway.store.database import record_change
+from gateway.store.schema import ChangeKind
 from gateway.store.sqlite import FILE_NAME
-from gateway.store.store import Store
+from gateway.store.store import Store, open_store
 from gateway.tasks import Tasks
 
 
@@ -37,6 +40,16 @@ async def test_only_a_new_token_valid_from_counts_as_one(store: Store, root: Aut
     store.authorities.add(root)
     assert not await watch.look()
     store.valid_from.revoke("alice@example.test")
+    assert await watch.look()
+    assert not await watch.look()
+
+
+async def test_a_change_of_the_whole_store_counts_as_one(store: Store) -> None:
+    """Whoever a restored store keeps out waits for the next CRL, too."""
+    watch = StoreWatch(store)
+    assert not await watch.look()
+    with store.database.writing() as connection:
+        record_change(connection, ChangeKind.STORE, "", datetime.now(UTC))
     assert await watch.look()
     assert not await watch.look()
 
@@ -74,6 +87,32 @@ async def test_a_store_that_cannot_be_read_is_a_sentence_and_one_log_line(
     (state_directory / "away").rename(state_directory / FILE_NAME)
     await watch.look()
     assert watch.failure is None
+
+
+def _replace(directory: Path, other: Path) -> None:
+    """The store in `directory` is now that of `other`, as `rm` and `cp` leave it."""
+    for file in directory.glob(f"{FILE_NAME}*"):
+        file.unlink()
+    shutil.copy(other / FILE_NAME, directory)
+
+
+async def test_another_file_in_place_of_the_store_is_read(
+    store: Store, root: Authority, state_directory: Path, tmp_path: Path
+) -> None:
+    """What an operator put back is what counts, its revocations too, not the deleted file."""
+    watch = StoreWatch(store)
+    await watch.look()
+    with open_store(tmp_path / "other") as other:
+        other.authorities.add(root)
+        other.mailboxes.add(Mailbox(upn="alice@example.test"))
+        other.valid_from.revoke("alice@example.test")
+    _replace(state_directory, tmp_path / "other")
+    assert await watch.look()
+    assert list(watch.authorities) == [root]
+    store.audit.append([{"n": 1}])
+    with open_store(state_directory) as there:
+        assert [one.record for one in there.audit.list()] == [{"n": 1}]
+    assert not await watch.look()
 
 
 async def test_a_clock_that_differs_is_known_and_logged(

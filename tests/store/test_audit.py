@@ -48,3 +48,11 @@ class TestAudit:
         with pytest.raises(TypeError):
             store.audit.append([{"n": 1}, {"n": object()}])
         assert store.audit.list() == []
+
+    def test_the_latest_begin_with_their_oldest(self, store: Store) -> None:
+        """With fewer than that there is no such moment."""
+        for number in range(3):
+            store.audit.append([{"n": number}])
+        moments = [one.at for one in store.audit.list()]
+        found = [store.audit.start_of_latest(count) for count in (1, 2, 3, 4)]
+        assert found == [*reversed(moments), None]

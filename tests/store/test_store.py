@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
-from gateway.store.schema import metadata
+from gateway.store.schema import ChangeKind, metadata
 from gateway.store.store import Store, store_exists
 from tests.store.conftest import Place
 
@@ -88,3 +88,22 @@ class TestStore:
             difference = store.clock_difference()
         wanted = timedelta(0) if place.is_sqlite else timedelta(hours=-1)
         assert abs(difference - wanted) < timedelta(minutes=1)
+
+
+class TestChangesSince:
+    """`Store.changes_since`."""
+
+    def test_names_the_kinds(self, store: Store) -> None:
+        """Of those after the id that is given, and none at the end of the log."""
+        assert store.changes_since(None) == (0, frozenset())
+        store.mailboxes.add(Mailbox(upn="alice@example.test"))
+        first = store.change_id()
+        store.valid_from.revoke("alice@example.test")
+        last, kinds = store.changes_since(first)
+        assert (last, kinds) == (store.change_id(), frozenset({ChangeKind.TOKEN_VALID_FROM}))
+        assert ChangeKind.MAILBOX in store.changes_since(0)[1]
+        assert store.changes_since(last) == store.changes_since(None) == (last, frozenset())
+
+    def test_an_id_to_come_is_another_stores(self, store: Store) -> None:
+        """All of the store may be another then."""
+        assert store.changes_since(7) == (0, frozenset({ChangeKind.STORE}))
