@@ -141,6 +141,7 @@ class Limits(Section):
     header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 32 * 1024
     header_count: Annotated[int, Field(ge=10, le=1000)] = 100
     body_bytes: Annotated[int, Field(ge=1024)] = 100 * 1024 * 1024
+    buffered_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
     header_timeout_seconds: Seconds = 30
     body_timeout_seconds: Seconds = 120
     idle_timeout_seconds: Annotated[float, Field(ge=1, le=86400, allow_inf_nan=False)] = 3900

@@ -46,7 +46,7 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamFullError(UpstreamError):
-    """There are as many connections to the mail server as the configuration allows."""
+    """For the mail server there are as many connections or bytes as the configuration allows."""
 
 
 class ProfileError(GatewayError):

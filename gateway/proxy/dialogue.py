@@ -119,6 +119,8 @@ class Dialogue:
                 self._repeat(*repeated)
                 return
             self._events += self._reader.first(data)
+            if not (self._events or self.in_head):
+                return  # an empty line before a request is none, and extends no time limit
         else:
             self._events += self._reader.more(data)
         self._advance()
@@ -320,7 +322,7 @@ class Dialogue:
         services = self._services
         outgoing = self._admission.outgoing(head, self._began)
         outgoing.client_keeps = outgoing.client_keeps and not self._last
-        self._exchange = Exchange(self, services.pool, services.body_mode, outgoing)
+        self._exchange = Exchange(self, services.pool, services.buffered, outgoing)
         if self._route is not None and self._route.held:
             services.observer.counters.held_requests += 1
         if b"expect" in head.single and not self._events and not head.http_1_0:

@@ -2,10 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
-from gateway.errors import UpstreamError
+from gateway.errors import UpstreamError, UpstreamFullError
 from gateway.proxy.messages import BODY, END, HEAD, Header, ResponseEvent, ResponseHead
 from gateway.proxy.upstream import UpstreamConnection, UpstreamPool
 
@@ -16,11 +15,17 @@ _REFUSED = frozenset((401, 407, 451))
 """What must not reach a phone: a challenge, or the address of another server."""
 
 
-class BodyMode(Enum):
-    """How a request body goes to the mail server."""
+@dataclass(slots=True)
+class Buffered:
+    """What one worker holds of all requests that are read whole before they go on.
 
-    STREAM = "stream"
-    BUFFER = "buffer"
+    Attributes:
+        limit: bytes; a request that would make it more fails.
+        held: bytes; those of a request count until it is answered, fails or is given up.
+    """
+
+    limit: int
+    held: int = 0
 
 
 class Downstream(Protocol):
@@ -68,12 +73,14 @@ class Exchange:
 
     __slots__ = (
         "_acquiring",
+        "_buffered",
         "_buffers",
         "_chunk_answer",
         "_chunk_request",
         "_client",
         "_client_keeps",
         "_connection",
+        "_counted",
         "_over",
         "_pending",
         "_pending_size",
@@ -88,11 +95,17 @@ class Exchange:
     )
 
     def __init__(
-        self, client: Downstream, pool: UpstreamPool, mode: BodyMode, request: Outgoing
+        self,
+        client: Downstream,
+        pool: UpstreamPool,
+        buffered: Buffered | None,  # None: it goes on as it comes
+        request: Outgoing,
     ) -> None:
         self._client = client
         self._pool = pool
-        self._buffers = mode is BodyMode.BUFFER
+        self._buffered = buffered
+        self._buffers = buffered is not None
+        self._counted = 0  # of `buffered.held`
         self._request = request
         self._retriable = request.retriable
         self._client_keeps = request.client_keeps
@@ -123,6 +136,13 @@ class Exchange:
         """Take a part of the request body."""
         self._pending.append(data)
         self._pending_size += len(data)
+        buffered = self._buffered
+        if buffered is not None and not self._over:
+            self._counted += len(data)
+            buffered.held += len(data)
+            if buffered.held > buffered.limit:
+                self._pending.clear()
+                self._fail(UpstreamFullError("limits.buffered_bytes of requests are held"))
 
     def end(self) -> None:
         """The request is complete."""
@@ -142,7 +162,7 @@ class Exchange:
 
     def abort(self) -> None:
         """The device is gone or was refused: nothing more is done for it."""
-        self._over = True
+        self._come_to_end()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -330,7 +350,7 @@ class Exchange:
         response = self._response
         if response is None:
             raise AssertionError("an answer ends after its head")
-        self._over = True
+        self._come_to_end()
         connection, self._connection = self._connection, None
         if connection is not None:
             if response.keep_alive and self.request_ended:
@@ -338,6 +358,12 @@ class Exchange:
             else:
                 connection.close()
         self._client.answered(response.status, keep=self._client_keeps, latency=latency)
+
+    def _come_to_end(self) -> None:
+        self._over = True
+        if self._buffered is not None:
+            self._buffered.held -= self._counted
+            self._counted = 0
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -347,6 +373,6 @@ class Exchange:
     def _fail(self, error: UpstreamError) -> None:
         if self._over:
             return
-        self._over = True
+        self._come_to_end()
         self._drop_connection()
         self._client.failed(error, begun=self.answer_begun)

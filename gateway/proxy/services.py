@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from gateway.config import Limits
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.credentials.upstream_user import Credentials
-from gateway.proxy.exchange import BodyMode
+from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
 from gateway.proxy.routes import Routes
@@ -26,6 +26,7 @@ class Services:
             its tickets are no longer good.
         proxies: who must say, by the PROXY protocol, who the client is, and nobody else may
             connect; None where clients connect themselves.
+        buffered: counts what is held of requests that are read whole; None where they are not.
         body_limit: bytes of one request body that are taken.
     """
 
@@ -38,7 +39,7 @@ class Services:
     credentials: Credentials
     observer: Observer
     limits: Limits
-    body_mode: BodyMode
+    buffered: Buffered | None
     body_limit: int
     handshake_timeout_seconds: float
     response_timeout_seconds: float

@@ -11,7 +11,7 @@ from gateway.core.decision import Session
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.credentials.upstream_user import Credentials, credentials, identity_headers
 from gateway.errors import ConfigError
-from gateway.proxy.exchange import BodyMode
+from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Rules
 from gateway.proxy.routes import Routes
 from gateway.proxy.services import Services
@@ -71,7 +71,7 @@ class Parts:
             "response_filter": ResponseHeaderFilter(),
             "credentials": self.credentials,
             "limits": limits,
-            "body_mode": BodyMode(upstream.request_body),
+            "buffered": Buffered(limits.buffered_bytes) if buffered else None,
             "body_limit": min(limits.body_bytes, largest) if buffered else limits.body_bytes,
             "handshake_timeout_seconds": self.config.tls.handshake_timeout_seconds,
             "response_timeout_seconds": upstream.response_timeout_seconds,

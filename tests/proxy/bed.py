@@ -26,7 +26,7 @@ from gateway.core.username_binding import DEFAULT_RULES
 from gateway.credentials.upstream_user import credentials, identity_headers
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
-from gateway.proxy.exchange import BodyMode
+from gateway.proxy.exchange import Buffered
 from gateway.proxy.index import Key
 from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.observer import Observer
@@ -375,7 +375,11 @@ class Bed:
             credentials=credentials(self.upstream),
             observer=Observer(self.counters, self._sender, 1),
             limits=self.limits,
-            body_mode=BodyMode(self.upstream.request_body),
+            buffered=(
+                Buffered(self.limits.buffered_bytes)
+                if self.upstream.request_body == "buffer"
+                else None
+            ),
             body_limit=(
                 self.upstream.buffer_limit_bytes
                 if self.upstream.request_body == "buffer"

@@ -187,6 +187,18 @@ class TestTimeLimits:
         answer = await phone.read()
         assert (answer.status, answer.get("connection")) == (408, ["close"])
 
+    async def test_empty_lines_are_no_request(self, plane: Bed) -> None:
+        """They do not extend the time in which a device that has just come has to ask."""
+        phone = await plane.phone()
+        (connection,) = plane.connections
+        await eventually(lambda: connection._dialogue is not None)
+        deadline = connection.deadline
+        parser = connection._dialogue._reader._parser  # type: ignore[union-attr]  # it is there
+        phone.writer.write(b"\r\n")
+        await eventually(lambda: parser._silent == 2)
+        assert connection.deadline == deadline
+        assert (await phone.ask(post())).status == 200
+
     async def test_a_body_that_stops(self, plane: Bed) -> None:
         """408, and the mail server's connection is cut."""
         phone = await plane.phone()

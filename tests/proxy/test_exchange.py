@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.core.reasons import Reason
 from tests.helpers import Pki
 from tests.proxy.bed import PING, Answer, Bed, Phone, bed, chunked, eventually, ok, post
 
@@ -123,6 +124,32 @@ class TestBuffer:
             assert (answer.status, answer.get("connection")) == (413, ["close"])
             assert await phone.ended() == b""
             assert plane.mail.connections == 0
+
+    async def test_all_requests_together_are_limited(self, pki: Pki) -> None:
+        """Beyond it 503 and Retry-After; what was held is free again, however its request ends."""
+        small = {"buffered_bytes": 1024}
+        async with bed(pki, request_body="buffer", limits=small) as plane:
+            buffered = plane.services.buffered
+            assert buffered is not None
+            phone = await plane.phone()
+            phone.writer.write(post(b"a" * 1000, headers="Content-Length: 2000\r\n", length=False))
+            await eventually(lambda: buffered.held == 1000)
+            other, answer = await _one(plane, post(b"b" * 25))
+            assert (answer.status, bool(answer.get("retry-after"))) == (503, True)
+            assert (answer.get("connection"), buffered.held) == ([], 1000)
+            assert plane.counters.decisions[Reason.OVERLOADED] == 1
+            assert (await other.ask(post(b"b" * 24))).status == 200
+            assert buffered.held == 1000
+            phone.close()
+            await eventually(lambda: buffered.held == 0)
+            for _ in range(2):  # the second is a repeated head
+                assert (await other.ask(post(b"b" * 25))).status == 200
+            assert (await other.ask(post(b"c" * 1025))).status == 503
+            assert buffered.held == 0
+            plane.mail.answer = b"nonsense"
+            assert (await other.ask(post(b"d"))).status == 503
+            assert buffered.held == 0
+            assert plane.mail.connections <= 2
 
 
 class TestAnswer:
