@@ -103,6 +103,7 @@ class Control:
         self._audit.close()
         self._seen.close()
         await asyncio.gather(*writing, return_exceptions=True)  # a failure has been logged
+        self._watch.close()
         _log.info("control.ended")
         return not self._has_failed
 
