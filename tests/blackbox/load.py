@@ -27,7 +27,6 @@ class Load:
         right: answers that were 200 and whole.
         wrong: other answers, and parts of one.
         lost: how often there was no answer at all, even when asked once more.
-        gap: the longest time between two right answers of any phone, in seconds.
         repeated: requests that were sent once more.
     """
 
@@ -35,7 +34,6 @@ class Load:
         self.right = 0
         self.wrong: list[str] = []
         self.lost = 0
-        self.gap = 0.0
         self.repeated = 0
         self._bed = bed
         self._patience = patience
@@ -46,13 +44,8 @@ class Load:
     def run(self) -> None:
         """One phone, until `end`."""
         connection: ssl.SSLSocket | None = None
-        last = time.monotonic()
         while not self._over.is_set():
-            connection, answered = self._ask_twice(connection)
-            if answered:
-                with self._lock:
-                    self.gap = max(self.gap, time.monotonic() - last)
-                last = time.monotonic()
+            connection = self._ask_twice(connection)
             self._over.wait(_PAUSE_SECONDS)
         if connection is not None:
             connection.close()
@@ -63,11 +56,11 @@ class Load:
 
     def show(self, what: str) -> None:
         """The figures, on standard output, which pytest shows with -s or -rP."""
-        figures = f"gap {self.gap:.2f} s, {self.right} right, {self.repeated} repeated"
+        figures = f"{self.right} right, {self.repeated} repeated"
         sys.stdout.write(f"{what}: {figures}, {self.lost} lost, {len(self.wrong)} wrong\n")
 
-    def _ask_twice(self, connection: ssl.SSLSocket | None) -> tuple[ssl.SSLSocket | None, bool]:
-        """The connection for the next request, and whether the answer to this one was right."""
+    def _ask_twice(self, connection: ssl.SSLSocket | None) -> ssl.SSLSocket | None:
+        """The connection for the next request, if there is one."""
         for repeated in (False, True):
             try:
                 connection = connection or self._connect()
@@ -80,7 +73,7 @@ class Load:
                 if b"connection: close" in answer.lower() and connection is not None:
                     connection.close()
                     connection = None
-                return connection, True
+                return connection
             if connection is not None:
                 connection.close()
             connection = None
@@ -89,13 +82,13 @@ class Load:
             with self._lock:
                 self.repeated += 1
         if self._over.is_set():
-            return None, False
+            return None
         with self._lock:
             if answer:
                 self.wrong.append(answer.decode("latin-1"))
             else:
                 self.lost += 1
-        return None, False
+        return None
 
     def _connect(self) -> ssl.SSLSocket:
         """A connection; a refused one is tried again for `patience` seconds, as nobody listens."""
