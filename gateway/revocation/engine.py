@@ -149,8 +149,11 @@ class RevocationEngine:
                 states = await self._refresh_sources(
                     authority, sources, downloads, accept_rollback=accept_rollback
                 )
-        except (CrlError, OSError) as error:
+        except CrlError as error:
             return RefreshResult(authority.id, ok=False, not_modified=True, detail=str(error))
+        except OSError as error:  # that of a full disk does not say where
+            detail = f"{self._directory}: {error}"
+            return RefreshResult(authority.id, ok=False, not_modified=True, detail=detail)
         return result_of(authority, states, self._settings)
 
     async def _refresh_sources(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -467,3 +468,17 @@ async def test_the_report_says_what_operators_ask(
     assert one.accepted is not None
     assert (one.accepted.facts.crl_number, one.entries) == (5, 1)
     assert report.refused_from == one.accepted.facts.next_update
+
+
+async def test_a_full_disk_is_named_with_its_folder(tmp_path: Path, authority: Authority) -> None:
+    """The system's words do not say where there is no room."""
+    engine = RevocationEngine(tmp_path, SETTINGS)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        result = await engine.refresh(authority)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not result.ok
+    assert result.detail.startswith(f"{tmp_path}: ")
+    assert "too large" in result.detail
