@@ -206,7 +206,8 @@ class Control:
 
 
 async def _run(arguments: ProcessArguments, settings: Settings) -> bool:
-    with open_store(settings.config.state.directory, settings.config.store) as store:
+    config = settings.config
+    with open_store(config.state.directory, config.store, create=False) as store:
         return await Control(arguments, settings, store).run()
 
 

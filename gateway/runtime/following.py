@@ -32,7 +32,7 @@ class Following:
         """Open the store; raises StateError."""
         self._config = config
         self._looked_by: Config | None = None
-        self._store = open_store(config.state.directory, config.store)
+        self._store = open_store(config.state.directory, config.store, create=False)
         self._follower = Follower(self._store)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="follow")
         self._known: Known | None = None

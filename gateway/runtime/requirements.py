@@ -1,14 +1,15 @@
 """What must be right before the gateway serves, or goes over to another configuration."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.config import Config
+from gateway.core.authority import Authority
 from gateway.credentials.upstream_user import credentials
 from gateway.errors import ConfigError, GatewayError
 from gateway.proxy.upstream import UpstreamPool
 from gateway.runtime.parts import only_upstream
-from gateway.store.store import open_store
+from gateway.store.store import open_store, store_exists
 from gateway.tasks import Tasks
 from gateway.tls.context import ServerIdentity, root_count, server_context
 
@@ -56,14 +57,21 @@ def _require_state_directory(config: Config) -> None:
 
 
 def _require_root(config: Config) -> None:
-    with open_store(config.state.directory, config.store) as store:
-        if not root_count(store.authorities.list()):
-            raise ConfigError(
-                "no root CA is known, so no certificate could be verified; "
-                "add one with `eas-gateway ca add --type root --cert FILE --crl URL`"
-            )
+    directory = config.state.directory
+    authorities: Sequence[Authority] = ()
+    if store_exists(directory, config.store):
+        with open_store(directory, config.store, create=False) as store:
+            authorities = store.authorities.list()
+    if not root_count(authorities):
+        raise ConfigError(
+            "no root CA is known, so no certificate could be verified; "
+            "add one with `eas-gateway ca add --type root --cert FILE --crl URL`"
+        )
 
 
 def _require_integrity(config: Config) -> None:
-    with open_store(config.state.directory, config.store) as store:
+    directory = config.state.directory
+    if not store_exists(directory, config.store):
+        return  # then there is no root, which has been said
+    with open_store(directory, config.store, create=False) as store:
         store.require_integrity()

@@ -97,8 +97,10 @@ class Store:
         self.close()
 
 
-def open_store(directory: Path, location: StoreLocation | None = None) -> Store:
-    """The store at `location`, which is made there (for its owner alone) if there is none.
+def open_store(
+    directory: Path, location: StoreLocation | None = None, *, create: bool = True
+) -> Store:
+    """The store at `location`, made there (for its owner alone) with `create` if there is none.
 
     `directory` is that of the state, in which an embedded store is; without `location` it is one.
     An older schema is migrated. Raises StateError if it cannot be opened or a newer program
@@ -106,7 +108,11 @@ def open_store(directory: Path, location: StoreLocation | None = None) -> Store:
     """
     database = Database(_backend(directory, location))
     with database.errors("opened"):
-        database.backend.create()
+        if create:
+            database.backend.create()
+        elif not database.backend.exists():
+            database.forget_connections()
+            raise StateError(f"there is no store {database.name}; `eas-gateway ca add` makes one")
     try:
         bring_up_to_date(database)
     except StateError:

@@ -45,6 +45,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     assert certificate.startswith("listen.certificate: certs/server.pem: ")
     assert upstream.startswith("upstream: ")
     assert "ca add --type root" in root
+    assert not list((tmp_path / "state").iterdir())  # a store that was lost is not made anew
 
 
 def test_a_state_directory_that_cannot_be_made_is_named(config: Config, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import text
 from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
 from gateway.store.schema import ChangeKind, metadata
-from gateway.store.store import Store, store_exists
+from gateway.store.store import Store, open_store, store_exists
 from tests.store.conftest import Place
 
 
@@ -107,3 +108,10 @@ class TestChangesSince:
     def test_an_id_to_come_is_another_stores(self, store: Store) -> None:
         """All of the store may be another then."""
         assert store.changes_since(7) == (0, frozenset({ChangeKind.STORE}))
+
+
+def test_a_store_that_was_lost_is_not_made_anew(tmp_path: Path) -> None:
+    """A process that starts beside a running gateway says so, and leaves the folder as it was."""
+    with pytest.raises(StateError, match=r"there is no store .*store\.db; `eas-gateway ca add`"):
+        open_store(tmp_path, create=False)
+    assert not list(tmp_path.iterdir())
