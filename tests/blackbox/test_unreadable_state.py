@@ -1,11 +1,13 @@
 """What cannot be looked at is no reason to let in whom an administrator has shut out."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.main import main
+from gateway.revocation.index import SUFFIX
 from gateway.store.sqlite import FILE_NAME
 from tests.blackbox.bed import Bed, Running, set_up, until
 from tests.real import crl_server
@@ -80,3 +82,25 @@ def test_all_are_put_off_when_too_little_was_known_for_too_long(
         assert phone.connections == 1
     assert impatient.events("task.failed") == []
     assert len(impatient.children) == 2
+
+
+def test_all_are_put_off_while_a_look_hangs(impatient: Running) -> None:
+    """A look that does not come back brings no news either, and no error."""
+    bed = impatient.bed
+    index = next((bed.folder / "state" / "crl").glob(f"*{SUFFIX}"))
+    pipe, kept, new = bed.folder / "pipe", index.with_name("kept"), index.with_name("new")
+    kept.hardlink_to(index)
+    os.mkfifo(pipe)
+    new.hardlink_to(pipe)
+    new.replace(index)  # who opens it for reading waits until somebody writes
+    with bed.phone() as phone:
+        until(lambda: phone.options() == 503, "it is refused")
+        until(lambda: _denials(impatient) == {"STATE_UNAVAILABLE"}, "the reason is on record")
+        kept.replace(index)
+        os.close(os.open(pipe, os.O_RDWR))
+        until(lambda: phone.options() == 200, "it is let in again")
+    assert impatient.events("store.unavailable") == []
+
+
+def _denials(running: Running) -> set[str]:
+    return {one["reason"] for one in running.events("request.denied")}
