@@ -123,6 +123,17 @@ def test_a_negative_serial_number_is_itself() -> None:
     assert found.find(ISSUER, 128) is None
 
 
+def test_dates_from_2050_on_are_read() -> None:
+    """They are GeneralizedTime (RFC 5280 section 5.1.2.6), also with extensions behind them."""
+    late = samples.crl_time(datetime(2051, 1, 2, 3, 4, 5, tzinfo=UTC))
+    content = b"".join(
+        samples.entry(samples.serial(bytes([number])), late, samples.reason(1))
+        for number in (5, 6, 7)
+    )
+    assert by_us(content) == by_library(content)
+    assert {moment.year for _, moment, _ in by_us(content)} == {2051}
+
+
 def test_a_serial_number_listed_twice_is_revoked_if_either_entry_says_so() -> None:
     """RemoveFromCRL beside a revocation of the same certificate does not undo it."""
     content = b"".join(
