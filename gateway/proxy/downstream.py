@@ -92,7 +92,7 @@ class Downstream(asyncio.Protocol):
         self._writes_stuck_since = 0.0
         self._unsent = 0  # bytes that the device had not taken when that was last looked at
         self._phase = _HANDSHAKE
-        self.deadline = 0.0  # monotonic seconds
+        self.deadline = float("inf")  # monotonic seconds; none before the connection is made
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The device has connected."""

@@ -1,6 +1,7 @@
 """A phone, the gateway and SOGo: what a mail program does every day, and who is kept out."""
 
 import contextlib
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +93,7 @@ class TestRevocation:
     """A certificate or a user that was let in, and no longer is."""
 
     def test_a_revoked_user_is_refused_on_the_open_connection(self, own_gateway: Gateway) -> None:
-        """After `user revoke` the same connection gets 503 with Retry-After, and is closed."""
+        """After `user revoke` the same connection is cut, or gets 503 with Retry-After first."""
         with (
             contextlib.closing(own_gateway.connect("alice")) as alice,
             contextlib.closing(own_gateway.connect("bob")) as bob,
@@ -100,38 +101,45 @@ class TestRevocation:
             assert alice.options().status == 200
             own_gateway.cli("user", "revoke", ALICE)
             answer = _first_refusal(alice)
-            assert answer.status == 503
-            assert int(answer.headers["retry-after"]) > 0
-            assert alice.is_ended()
+            if answer is not None:
+                assert answer.status == 503
+                assert int(answer.headers["retry-after"]) > 0
+                assert alice.is_ended()
             assert bob.options().status == 200
 
     def test_a_revoked_user_is_refused_on_a_new_connection(self, own_gateway: Gateway) -> None:
         """After `user revoke` the old certificate is refused until a newer CRL spares it."""
         with contextlib.closing(own_gateway.connect("alice")) as before:
             own_gateway.cli("user", "revoke", ALICE)
-            assert _first_refusal(before).status == 503
+            _first_refusal(before)
         with contextlib.closing(own_gateway.connect("alice")) as after:
-            assert after.options().status == 503
+            answer = after.options()
+            assert answer.status == 503
+            assert int(answer.headers["retry-after"]) > 0
 
     def test_a_certificate_on_the_crl_is_refused(self, own_gateway: Gateway) -> None:
-        """After `pki revoke` and `ca refresh` the open connection and a new one get 403."""
+        """After `pki revoke` and `ca refresh` the open connection is cut and a new one gets 403."""
         with contextlib.closing(own_gateway.connect("alice")) as before:
             assert before.options().status == 200
             own_gateway.revoke_certificate("alice")
             own_gateway.cli("ca", "refresh")
-            assert _first_refusal(before).status == 403
+            answer = _first_refusal(before)
+            assert answer is None or answer.status == 403
         with contextlib.closing(own_gateway.connect("alice")) as after:
             assert after.options().status == 403
         with contextlib.closing(own_gateway.connect("bob")) as bob:
             assert bob.options().status == 200
 
 
-def _first_refusal(connection: Connection) -> Answer:
-    """The answer of the first request that is not let through.
+def _first_refusal(connection: Connection) -> Answer | None:
+    """The answer of the first request that is not let through; None if the connection was cut.
 
-    The gateway follows a change within a second; what it answers until then is no concern here.
+    The gateway follows a change within a second; what it answers until then is no concern here. An
+    idle connection of whom the change refuses is closed, so that a request may come too late.
     """
     deadline = time.monotonic() + FOLLOW_SECONDS
-    while (answer := connection.options()).status == 200:
-        assert time.monotonic() < deadline, "the gateway does not follow the change"
-    return answer
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while (answer := connection.options()).status == 200:
+            assert time.monotonic() < deadline, "the gateway does not follow the change"
+        return answer
+    return None
