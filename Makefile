@@ -27,7 +27,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 # A process that has nothing left takes tests over from the other, so that both end together.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 
 test: setup
 	$(PYTEST)
