@@ -288,10 +288,7 @@ class Dialogue:
         self._in_request = self._discarding = False
         exchange = self._exchange
         if exchange is not None:
-            if body:
-                exchange.body(body)
-            exchange.end()
-            exchange.advance()
+            exchange.whole(body)
         self._advancing = False
         if not self._ended:
             self._connection.settle(self._full)

@@ -116,7 +116,10 @@ class Downstream(asyncio.Protocol):
             self._open(data)
             return
         plain = tls.feed(data)
-        self._take(tls, dialogue, plain)
+        if plain and not (tls.broken or tls.closed):
+            dialogue.receive(plain)
+        else:
+            self._take(tls, dialogue, plain)
 
     def _open(self, data: bytes) -> None:
         """Take what comes before the end of the handshake, and what comes along with it."""
@@ -308,11 +311,13 @@ class Downstream(asyncio.Protocol):
 
     def settle(self, hold: bool) -> None:  # noqa: FBT001 (as `hold`)
         """Set the time limit of what the dialogue waits for now."""
-        dialogue, limits = self._dialogue, self._services.limits
-        if dialogue is None or self._phase is _LINGER:
+        dialogue, phase = self._dialogue, self._phase
+        if dialogue is None or phase is _LINGER:
             return
-        self.hold(hold)
-        if self._phase is _HALF_CLOSED:
+        if hold is not self._held:
+            self.hold(hold)
+        limits = self._services.limits
+        if phase is _HALF_CLOSED:
             if not dialogue.waits_for_answer:
                 self.finish()
         elif dialogue.waits_for_answer:

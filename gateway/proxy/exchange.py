@@ -148,6 +148,15 @@ class Exchange:
         """The request is complete."""
         self.request_ended = True
 
+    def whole(self, body: bytes) -> None:
+        """As `body`, `end` and `advance`, for a request that is there whole."""
+        if body:
+            self.body(body)
+            if self._over:
+                return
+        self.request_ended = self._acquiring = True
+        self._pool.acquire(self)
+
     def advance(self) -> None:
         """Send what has come, as far as the mail server may have it now."""
         if self._over:
@@ -283,9 +292,13 @@ class Exchange:
         if connection is None:
             return
         if not self._sent:
-            if self._buffers and not self.request_ended:
+            if self.request_ended:
+                framing = b"Content-Length: %d\r\n\r\n" % self._pending_size
+                data = b"".join((self._request.head, framing, *pieces))
+            elif self._buffers:
                 return
-            data = b"".join((self._request.head, self._framing(), *self._framed(pieces)))
+            else:
+                data = b"".join((self._request.head, self._framing(), *self._framed(pieces)))
             self._sent = True
         else:
             if self._request_sent:
@@ -304,8 +317,6 @@ class Exchange:
 
     def _framing(self) -> bytes:
         """A Content-Length wherever the length is known: not every mail server takes chunks."""
-        if self.request_ended:
-            return b"Content-Length: %d\r\n\r\n" % self._pending_size
         if self._request.length is not None:
             return b"Content-Length: %d\r\n\r\n" % self._request.length
         self._chunk_request = True

@@ -125,10 +125,15 @@ class Counters:
 
     def count_request(self, command: str, status: int) -> None:
         """Add one request; a command that no protocol document names counts as `OTHER`."""
-        key = (command if command in COMMANDS else OTHER, status)
-        if key not in self.requests and len(self.requests) >= _MOST_REQUEST_KEYS:
+        requests, key = self.requests, (command, status)
+        if key in requests:
+            requests[key] += 1
+            return
+        if command not in COMMANDS:
+            key = (OTHER, status)
+        if key not in requests and len(requests) >= _MOST_REQUEST_KEYS:
             key = (OTHER, 0)
-        self.requests[key] = self.requests.get(key, 0) + 1
+        requests[key] = requests.get(key, 0) + 1
 
     def observe_latency(self, seconds: float) -> None:
         """Add one request's latency to the histogram."""
