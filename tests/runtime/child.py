@@ -31,9 +31,8 @@ async def tell(receiver: Receiver, arguments: ProcessArguments) -> None:
         say("message", arguments, message=message)
 
 
-async def report(mode: str, arguments: ProcessArguments) -> None:
-    """As a worker does, but more often."""
-    now = generation(arguments.settings_fd)
+async def report(mode: str, arguments: ProcessArguments, now: int) -> None:
+    """As a worker does, but more often; `now` is the generation that it began with."""
     status = StatusSender(arguments.status_fd, arguments.name, now)
     while mode != "silent":
         status.report()
@@ -65,7 +64,7 @@ async def run(mode: str, arguments: ProcessArguments) -> None:
         Sender(arguments.channel_fd).send({"kind": "hello", "from": arguments.name})
     else:
         tasks.spawn(tell(Receiver(arguments.channel_fd), arguments), name="tell")
-    config = Settings(arguments.settings_fd).config
+    config, now = Settings(arguments.settings_fd).config, generation(arguments.settings_fd)
     say(
         "up",
         arguments,
@@ -73,7 +72,7 @@ async def run(mode: str, arguments: ProcessArguments) -> None:
         file=config.listen.certificate.read_text()[:20],
         workers=arguments.workers,
     )
-    tasks.spawn(report(mode, arguments), name="report")
+    tasks.spawn(report(mode, arguments, now), name="report")
     if mode != "failing":
         await ended.wait()
     await tasks.close()
