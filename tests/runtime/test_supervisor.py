@@ -17,7 +17,7 @@ from gateway.errors import ConfigError
 from gateway.runtime.listeners import Listeners
 from gateway.runtime.supervisor import worker_count
 
-_SECONDS = 20
+_SECONDS = 60
 Line = dict[str, Any]
 
 
