@@ -135,7 +135,9 @@ def _remember_failure(
 
 def _select_http(_connection: SSL.Connection, offered: list[bytes]) -> bytes:
     """HTTP/1.1 where it is offered; else no ALPN at all (RFC 7301 section 3.2)."""
-    return _HTTP if _HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS  # type: ignore[return-value]
+    if _HTTP in offered:
+        return _HTTP
+    return SSL.NO_OVERLAPPING_PROTOCOLS  # type: ignore[return-value]  # a sentinel, not bytes
 
 
 def root_count(authorities: Iterable[Authority]) -> int:

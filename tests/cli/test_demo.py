@@ -186,7 +186,7 @@ class TestReport:
     """What is printed."""
 
     @pytest.mark.parametrize("ok", [True, False])
-    async def test_a_step_is_a_line(self, capsys: Output, ok: bool) -> None:  # noqa: FBT001
+    async def test_a_step_is_a_line(self, capsys: Output, ok: bool) -> None:  # noqa: FBT001 (pytest's)
         """It begins with the outcome and says what happened."""
 
         async def act() -> Result:

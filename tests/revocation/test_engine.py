@@ -295,10 +295,10 @@ class TestTogether:
 
         async def handler(request: object) -> object:
             asked.set()
-            return await hang(request)  # type: ignore[arg-type]
+            return await hang(request)  # type: ignore[arg-type]  # it is one
 
-        server.handlers["/base.crl"] = handler  # type: ignore[assignment]
-        refresh = asyncio.ensure_future(engine.refresh(authority))  # noqa: TID251
+        server.handlers["/base.crl"] = handler  # type: ignore[assignment]  # by name
+        refresh = asyncio.ensure_future(engine.refresh(authority))  # noqa: TID251 (held here)
         await asked.wait()
         refresh.cancel()
         with pytest.raises(asyncio.CancelledError):

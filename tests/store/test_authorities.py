@@ -281,7 +281,7 @@ class TestSources:
         root = store.authorities.add(record(pki.root, ROOT))
         url = "http://crl.example.test/1.crl"
         past = {"not_before": NOW - timedelta(days=9), "not_after": NOW - timedelta(days=1)}
-        expired = pki.root.intermediate("Late", **past)  # type: ignore[arg-type]
+        expired = pki.root.intermediate("Late", **past)  # type: ignore[arg-type]  # dates alone
         for signer, reason in (
             (signer_of(CertificateAuthority.root("Stranger")), "issued by none of the CAs"),
             (pki.alice.der, "its key usage lacks cRLSign"),
