@@ -1,10 +1,11 @@
 """Whether one request of a connection is let in, and what the mail server is to see of it."""
 
 from gateway.core.decision import Allow, Deny, judge_user
-from gateway.core.eas import with_headers
+from gateway.core.eas import EasRequest, with_headers
 from gateway.core.target import host_name
 from gateway.errors import RequestError
 from gateway.proxy.exchange import Outgoing
+from gateway.proxy.local import Responder
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
@@ -21,6 +22,7 @@ class Admission:
 
     Attributes:
         route: of the request judged last; None where it has none.
+        request: what the query and the headers of that one say.
     """
 
     __slots__ = (
@@ -29,11 +31,13 @@ class Admission:
         "_host",
         "_passed_head",
         "_passed_route",
+        "_passed_ruling",
         "_passed_verdict",
         "_pool",
         "_server_name",
         "_services",
         "_verdicts",
+        "request",
         "route",
     )
 
@@ -47,13 +51,19 @@ class Admission:
         self._passed_head: RequestHead | None = None
         self._passed_verdict: Allow | None = None
         self._passed_route: Route | None = None
+        self._passed_ruling: Responder | None = None
         self.route: Route | None = None
+        self.request = EasRequest()
         self._address = address
         self._pool = services.pool
         self._forwarded = self._forwarded_fields()
 
-    def judge(self, head: RequestHead) -> Deny | None:
-        """A denial, or None and `route` is set; raises RequestError for what has no meaning."""
+    def judge(self, head: RequestHead) -> Deny | Responder | None:
+        """A denial, or who is to look into the request, or None: it goes to the mail server.
+
+        Raises RequestError for what has no meaning; else `route` and `request` are set, but for
+        what is denied for want of a route.
+        """
         services = self._services
         if self._pool is not services.pool:  # the configuration is another one
             self._pool, self._passed_head = services.pool, None
@@ -64,7 +74,7 @@ class Admission:
             verdict = self._verdicts.current(self._passed_route)
             if verdict is self._passed_verdict:
                 self.route = self._passed_route
-                return None
+                return self._passed_ruling
         self._passed_head = self.route = None
         host = head.single.get(b"host")
         if host != self._host:
@@ -75,20 +85,28 @@ class Admission:
         self.route = known
         if head.single.get(b"expect", _CONTINUE).lower() != _CONTINUE:
             raise RequestError("an unknown expectation", _EXPECTATION_FAILED)
+        if known is not None:
+            self.request = _request(known, head)
+        return self._rule(head, route, verdict)
+
+    def _rule(
+        self, head: RequestHead, route: Route | Deny, verdict: Allow | Deny
+    ) -> Deny | Responder | None:
+        """As `judge`, for a request that has been read."""
+        responder = None if isinstance(route, Deny) else route.responder
+        if responder is not None and responder.denied_too:
+            return responder
         if isinstance(verdict, Deny):
             return verdict
         if isinstance(route, Deny):
             return route
-        request = with_headers(
-            route.request,
-            protocol_version=head.single.get(b"ms-asprotocolversion"),
-            policy_key=head.single.get(b"x-ms-policykey"),
-        )
-        denial = judge_user(verdict.mailbox, request.user)
-        if denial is None:
-            self._verdicts.serves(request.device_id)
-            self._passed_head, self._passed_verdict, self._passed_route = head, verdict, route
-        return denial
+        denial = judge_user(verdict.mailbox, self.request.user)
+        if denial is not None:
+            return denial
+        self._verdicts.serves(self.request.device_id)
+        self._passed_head, self._passed_verdict = head, verdict
+        self._passed_route, self._passed_ruling = route, responder
+        return responder
 
     def outgoing(self, head: RequestHead, began: float) -> Outgoing:
         """The request that was let in, as the mail server is to get it."""
@@ -134,3 +152,12 @@ class Admission:
             if self._server_name is not None and name != self._server_name.lower().rstrip("."):
                 raise RequestError("Host is not the server name of the handshake", _MISDIRECTED)
         self._host = host
+
+
+def _request(route: Route, head: RequestHead) -> EasRequest:
+    """What the query says, and the headers that belong to it."""
+    return with_headers(
+        route.request,
+        protocol_version=head.single.get(b"ms-asprotocolversion"),
+        policy_key=head.single.get(b"x-ms-policykey"),
+    )

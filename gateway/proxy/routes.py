@@ -1,5 +1,6 @@
 """Request targets, read once: what a request asks for and what the mail server is to see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.config import Upstream
@@ -7,11 +8,13 @@ from gateway.core.decision import Deny
 from gateway.core.eas import EasRequest
 from gateway.core.eas_query import encode_query, parse_query
 from gateway.core.reasons import Reason
-from gateway.core.target import is_activesync, parse_target
+from gateway.core.target import Target, is_activesync, parse_target
 from gateway.errors import RequestError
+from gateway.proxy.local import Responder
 
 _MOST_TARGETS = 4096
 _METHODS = frozenset((b"POST", b"OPTIONS"))  # all that MS-ASHTTP section 2.2.1.1.1.1 knows
+_NEVER = frozenset((b"CONNECT", b"TRACE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +26,46 @@ class Route:
         request_line: for the mail server, with its CRLF.
         command: for logs and counters.
         held: whether the mail server may keep the answer back (MS-ASCMD 2.2.1.13, 2.2.1.21).
+        responder: who answers, or looks into each request; None: the mail server answers all.
     """
 
     request: EasRequest
     request_line: bytes
     command: str
     held: bool
+    responder: Responder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """A path beside ActiveSync's that is served, letter case and one slash at the end aside.
+
+    Attributes:
+        path: begins with a slash, has none at its end.
+        methods: in capitals; None: those that HTTP has but CONNECT and TRACE.
+        command: for logs and counters.
+        below: what is below the path is served, too.
+        responder: who answers; None: the mail server, at the same path.
+    """
+
+    path: str
+    methods: frozenset[bytes] | None
+    command: str
+    below: bool = False
+    responder: Responder | None = None
+
+    def matches(self, path: str) -> bool:
+        """Whether `path`, of a `Target`, is this one."""
+        asked, own = path.lower().removesuffix("/"), self.path.lower()
+        return asked == own or (self.below and asked.startswith(own + "/"))
 
 
 class Routes:
     """Routes by target, remembered: phones repeat themselves. One instance a worker."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, rules: Sequence[PathRule] = ()) -> None:
+        """`rules` are for paths other than ActiveSync's; the first that matches counts."""
+        self._rules = tuple(rules)
         self._path = upstream.path.encode("ascii")
         self._known: dict[tuple[bytes, bytes, bytes | None], Route | Deny] = {}
 
@@ -52,7 +83,7 @@ class Routes:
     def _read(self, method: bytes, target: bytes, host: bytes | None) -> Route | Deny:
         parsed = parse_target(target, host)
         if not is_activesync(parsed.path):
-            return Deny(Reason.PATH_NOT_ALLOWED, f"the path {parsed.path} is not served")
+            return self._read_other(method, parsed)
         if method not in _METHODS:
             raise RequestError(f"{method.decode('latin-1')} is no method of ActiveSync", 501)
         request = parse_query(parsed.query, method=method)
@@ -64,4 +95,21 @@ class Routes:
             request_line=b"%b %b%b%b HTTP/1.1\r\n" % (method, self._path, mark, query),
             command=command,
             held=command in {"Ping", "Sync"},
+        )
+
+    def _read_other(self, method: bytes, target: Target) -> Route | Deny:
+        """A path other than ActiveSync's."""
+        rule = next((one for one in self._rules if one.matches(target.path)), None)
+        if rule is None:
+            return Deny(Reason.PATH_NOT_ALLOWED, f"the path {target.path} is not served")
+        if method in _NEVER if rule.methods is None else method not in rule.methods:
+            raise RequestError(f"{method.decode('latin-1')} is no method for {rule.path}", 405)
+        mark = b"?" if target.query else b""
+        path = target.path.encode("ascii")
+        return Route(
+            request=EasRequest(),
+            request_line=b"%b %b%b%b HTTP/1.1\r\n" % (method, path, mark, target.query),
+            command=rule.command,
+            held=False,
+            responder=rule.responder,
         )

@@ -1,7 +1,7 @@
 """What every connection of a worker shares."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from gateway.config import Limits
@@ -16,6 +16,12 @@ from gateway.tls.listener import Listener
 
 Network = IPv4Network | IPv6Network
 
+_LOOKED_INTO_BYTES = 64 * 1024 * 1024
+
+
+def _looked_into() -> Buffered:
+    return Buffered(_LOOKED_INTO_BYTES)
+
 
 @dataclass(slots=True)
 class Services:
@@ -28,6 +34,7 @@ class Services:
             connect; None where clients connect themselves.
         buffered: counts what is held of requests that are read whole; None where they are not.
         body_limit: bytes of one request body that are taken.
+        looked_into: counts what is held of requests that a responder is to see whole.
     """
 
     listener: Listener
@@ -45,3 +52,4 @@ class Services:
     response_timeout_seconds: float
     clock: Callable[[], float]  # seconds since the epoch
     proxies: Sequence[Network] | None = None
+    looked_into: Buffered = field(default_factory=_looked_into)

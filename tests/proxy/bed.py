@@ -5,7 +5,7 @@ import contextlib
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from gateway.proxy.exchange import Buffered
 from gateway.proxy.index import Key
 from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.observer import Observer
-from gateway.proxy.routes import Routes
+from gateway.proxy.routes import PathRule, Routes
 from gateway.proxy.services import Network, Services
 from gateway.proxy.upstream import UpstreamPool
 from gateway.tasks import Tasks
@@ -338,6 +338,7 @@ class Bed:
         limits = settings.pop("limits", {})
         reauthentication = settings.pop("reauthentication", Reauthentication.FRESH_CRL)
         proxies = settings.pop("proxies", None)
+        self.rules: Sequence[PathRule] = settings.pop("rules", ())
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
         self.upstream = Upstream(name="mail", url=url, **settings)
         self.directory = Directory(
@@ -369,7 +370,7 @@ class Bed:
             listener=self.listener(),
             judge=self.judge,
             pool=pool,
-            routes=Routes(self.upstream),
+            routes=Routes(self.upstream, self.rules),
             request_filter=RequestHeaderFilter(identity_headers(self.upstream)),
             response_filter=ResponseHeaderFilter(),
             credentials=credentials(self.upstream),
@@ -499,7 +500,8 @@ async def bed(
 ) -> AsyncIterator[Bed]:
     """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`.
 
-    `limits` has keys of `[limits]`; `proxies` are who must send the PROXY protocol;
+    `limits` has keys of `[limits]`; `rules` are paths beside ActiveSync's; `proxies` are who must
+    send the PROXY protocol;
     `reauthentication` is that of `[revocation]`; `{}` in `url` is the mail server's port.
     """
     mail = MailServer(mail_tls)

@@ -110,7 +110,8 @@ class TestBuffer:
             phone.writer.write(post(headers=_CHUNKED, length=False) + b"2\r\nab\r\n")
             (connection,) = plane.connections
             await eventually(lambda: connection._dialogue is not None)
-            await eventually(lambda: getattr(connection._dialogue, "_body_bytes", 0) == 2)
+            turn = getattr(connection._dialogue, "_turn", None)
+            await eventually(lambda: getattr(turn, "_body_bytes", 0) == 2)
             assert plane.mail.connections == 0
             assert (await phone.ask(b"2\r\ncd\r\n0\r\n\r\n")).status == 200
             (request,) = plane.mail.requests

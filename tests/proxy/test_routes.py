@@ -6,7 +6,7 @@ from gateway.config import Upstream
 from gateway.core.decision import Deny
 from gateway.core.reasons import Reason
 from gateway.errors import RequestError
-from gateway.proxy.routes import Route, Routes
+from gateway.proxy.routes import PathRule, Route, Routes
 
 _TARGET = b"/Microsoft-Server-ActiveSync?Cmd=Ping&User=a&DeviceId=d&DeviceType=t"
 
@@ -61,3 +61,58 @@ def test_memory_is_bounded() -> None:
     for number in range(5000):
         routes.find(b"POST", _TARGET + b"%d" % number, b"h")
     assert len(routes._known) <= 4096
+
+
+class TestPathRules:
+    """Paths beside ActiveSync's."""
+
+    @pytest.mark.parametrize(
+        ("target", "line"),
+        [
+            (b"/EWS/Exchange.asmx", b"POST /EWS/Exchange.asmx HTTP/1.1\r\n"),
+            (b"/ews/?a=%41", b"POST /ews/?a=%41 HTTP/1.1\r\n"),
+            (b"/EWS", b"POST /EWS HTTP/1.1\r\n"),
+            (b"/%45WS/a", b"POST /EWS/a HTTP/1.1\r\n"),
+        ],
+    )
+    def test_what_is_below_a_path_goes_on_as_it_was_read(self, target: bytes, line: bytes) -> None:
+        """The mail server sees the path that was judged."""
+        upstream = Upstream(name="mail", url="http://127.0.0.1")
+        routes = Routes(upstream, [PathRule("/EWS", None, "ews", below=True)])
+        route = routes.find(b"POST", target, b"h")
+        assert isinstance(route, Route)
+        assert (route.request_line, route.command) == (line, "ews")
+        assert route.request.user is None
+
+    @pytest.mark.parametrize("target", [b"/EWSX", b"/EWS2/a", b"/", b"/a/EWS", b"/EW"])
+    def test_whole_segments_match(self, target: bytes) -> None:
+        """A path that only begins with the same letters is another one."""
+        upstream = Upstream(name="mail", url="http://127.0.0.1")
+        routes = Routes(upstream, [PathRule("/EWS", None, "ews", below=True)])
+        assert isinstance(routes.find(b"POST", target, b"h"), Deny)
+
+    @pytest.mark.parametrize(
+        "target", [b"/EWS/../owa", b"/EWS/%2e%2e/owa", b"/EWS%2Fa", b"/EWS//a"]
+    )
+    def test_a_path_with_two_meanings_has_none(self, target: bytes) -> None:
+        """Dot segments, encoded slashes and empty segments are refused."""
+        upstream = Upstream(name="mail", url="http://127.0.0.1")
+        routes = Routes(upstream, [PathRule("/EWS", None, "ews", below=True)])
+        with pytest.raises(RequestError):
+            routes.find(b"POST", target, b"h")
+
+    @pytest.mark.parametrize("method", [b"CONNECT", b"TRACE"])
+    def test_methods_that_are_never_passed_on(self, method: bytes) -> None:
+        """They ask the gateway itself for something (RFC 9110 sections 9.3.6, 9.3.8)."""
+        upstream = Upstream(name="mail", url="http://127.0.0.1")
+        routes = Routes(upstream, [PathRule("/EWS", None, "ews", below=True)])
+        with pytest.raises(RequestError) as caught:
+            routes.find(method, b"/EWS", b"h")
+        assert caught.value.status == 405
+
+    def test_the_root(self) -> None:
+        """A page at / is at / alone."""
+        upstream = Upstream(name="mail", url="http://127.0.0.1")
+        routes = Routes(upstream, [PathRule("", frozenset((b"GET",)), "page")])
+        assert isinstance(routes.find(b"GET", b"/", b"h"), Route)
+        assert isinstance(routes.find(b"GET", b"/a", b"h"), Deny)

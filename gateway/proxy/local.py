@@ -1,0 +1,122 @@
+"""Requests that the gateway answers itself, or looks into before it passes them on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from gateway.core.decision import Allow, Deny
+from gateway.core.eas import EasRequest
+from gateway.core.headers import Header
+from gateway.proxy.messages import RequestHead
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAnswer:
+    """A whole answer of the gateway's own.
+
+    Attributes:
+        headers: without framing and Connection, which are written for it.
+        close: whether the connection ends with it.
+        denial: what to put on record, where the answer refuses something; None where it serves.
+    """
+
+    status: int
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+    close: bool = False
+    denial: Deny | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """The mail server answers; `body` takes the place of the device's, unless it is None."""
+
+    body: bytes | None = None
+
+
+Outcome = LocalAnswer | Deny | PassOn
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, as a responder sees it.
+
+    Attributes:
+        request: what query and headers say; empty for paths other than ActiveSync's.
+        target: as the device sent it.
+        verdict: of the certificate, as of now.
+        about: who asks, as a record says it (client_address, serial, issuer_key_id, mailbox, ...).
+        body: whole; empty where the responder reads none.
+    """
+
+    head: RequestHead
+    request: EasRequest
+    verdict: Allow | Deny
+    about: dict[str, str]
+    body: bytes = b""
+
+    @property
+    def target(self) -> bytes:
+        """The request target, as the device sent it."""
+        return self.head.target
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """Who answers requests of one kind, or looks into them.
+
+    Attributes:
+        respond: called once a request, with its whole body; must not block.
+        body_limit: bytes of a body that are read for it; 0: none, it is asked as soon as the head
+            is there, and cannot change what it passes on.
+        larger_passes: a larger body goes to the mail server unread; else it gets a 413.
+        denied_too: also asked where the verdict is a denial; what it passes on then is refused.
+    """
+
+    respond: Callable[[Asked], Outcome]
+    body_limit: int = 0
+    larger_passes: bool = False
+    denied_too: bool = False
+
+
+@dataclass(slots=True)
+class Reading:
+    """A body that is being read for a responder."""
+
+    responder: Responder
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, data: bytes) -> None:
+        """Take a part of the body."""
+        self.pieces.append(data)
+        self.size += len(data)
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more has come than the responder reads."""
+        return self.size > self.responder.body_limit
+
+
+def written(
+    answer: LocalAnswer, fields: tuple[Header, ...], *, close: bool, body: bool = True
+) -> bytes:
+    """The answer as bytes, with `fields` as its own.
+
+    `body` is False for a HEAD request (RFC 9110 section 9.3.2).
+    """
+    lines = [b"HTTP/1.1 %d %b" % (answer.status, _phrase(answer.status))]
+    lines += map(b": ".join, fields)
+    if answer.status != HTTPStatus.NO_CONTENT:
+        lines.append(b"Content-Length: %d" % len(answer.body))
+    if close:
+        lines.append(b"Connection: close")
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines) + (answer.body if body else b"")
+
+
+def _phrase(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:  # 449 is Microsoft's own (MS-ASHTTP section 2.2.2.1.2)
+        return b"Retry After Sending a PROVISION Command"

@@ -1,0 +1,393 @@
+"""The request of a connection that is under way: decided, passed on or answered here."""
+
+import time
+from http import HTTPStatus
+
+from gateway.core.decision import Deny
+from gateway.core.headers import Header
+from gateway.core.reasons import ANSWERS, Reason
+from gateway.errors import RequestError, UpstreamError, UpstreamFullError
+from gateway.proxy.admission import Admission
+from gateway.proxy.answers import CONTINUE, answer, nothing_new, scattered
+from gateway.proxy.connection import Connection
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.local import Asked, LocalAnswer, Outcome, PassOn, Reading, Responder, written
+from gateway.proxy.messages import RequestHead
+from gateway.proxy.owner import Owner
+from gateway.proxy.routes import Route
+from gateway.proxy.services import Services
+from gateway.proxy.verdicts import Verdicts
+from gateway.telemetry.counters import ALLOW
+
+_DISCARD_LIMIT = 256 * 1024
+"""Bytes of a refused request's body that are read to keep the connection for the next request."""
+
+_TOO_LARGE = 413
+
+
+class Turn:
+    """One request after the other, in the same place.
+
+    Attributes:
+        began: when the request came, in `time.perf_counter` seconds.
+        in_request: its head has been taken, its end not yet.
+        full: it comes faster than the mail server takes it.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_body_bytes",
+        "_connection",
+        "_discarding",
+        "_head",
+        "_owner",
+        "_reading",
+        "_route",
+        "_services",
+        "_verdicts",
+        "began",
+        "exchange",
+        "full",
+        "in_request",
+    )
+
+    def __init__(
+        self,
+        owner: Owner,
+        connection: Connection,
+        services: Services,
+        verdicts: Verdicts,
+        admission: Admission,
+    ) -> None:
+        self._owner = owner
+        self._connection = connection
+        self._services = services
+        self._verdicts = verdicts
+        self._admission = admission
+        self._head: RequestHead | None = None
+        self._route: Route | None = None
+        self._reading: Reading | None = None
+        self._body_bytes = 0
+        self._discarding = False  # the request is answered, and the rest of it is passed over
+        self.exchange: Exchange | None = None
+        self.began = 0.0
+        self.in_request = False
+        self.full = False
+
+    @property
+    def any_came(self) -> bool:
+        """Whether there has been a request at all."""
+        return self._head is not None
+
+    def begin(self, head: RequestHead) -> None:
+        """Take the head of a request, and decide."""
+        self._head = head
+        self._route = None
+        self._body_bytes = 0
+        self.full = False
+        self.in_request = True
+        try:
+            ruling = self._admission.judge(head)
+            self._route = self._admission.route
+        except RequestError as error:
+            self.bad_request(error)
+            return
+        if ruling is None:
+            self._pass_on(head)
+        elif isinstance(ruling, Deny):
+            self._refuse(ruling)
+        else:
+            self._look_into(ruling, head)
+
+    def body(self, data: bytes) -> None:
+        """Take a part of its body."""
+        self._body_bytes += len(data)
+        exchange = self.exchange
+        if self._reading is not None:
+            self._read(self._reading, data)
+        elif exchange is None:
+            if self._body_bytes > _DISCARD_LIMIT:
+                self._owner.end()
+        elif self._body_bytes > self._services.body_limit:
+            limit = self._services.body_limit
+            self.bad_request(RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE))
+        else:
+            exchange.body(data)
+
+    def end(self) -> None:
+        """The request is complete."""
+        self.in_request = self._discarding = False
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.end()
+            exchange.advance()
+        elif self._reading is not None:
+            self._has_been_read(self._reading)
+
+    def whole(self, body: bytes) -> None:
+        """As `body` and `end`, for a request that is there whole."""
+        self.in_request = self._discarding = False
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.whole(body)
+        elif self._reading is not None:
+            self._read(self._reading, body)
+            if self._reading is not None:
+                self._has_been_read(self._reading)
+
+    def bad_request(self, error: RequestError) -> None:
+        """Answer a request that has no single meaning, and end: what follows it has none either."""
+        if not self.in_request:
+            self._head = self._route = None  # it is another one than those before it
+        self._reject(error)
+
+    def judge_again(self) -> None:
+        """Go on if the device may still act, or else end at once.
+
+        What the mail server was asked is called off. A request that has no part of its answer yet
+        gets that of its denial; a transfer that is under way breaks off.
+        """
+        verdict = self._verdicts.current(self._route)
+        if isinstance(verdict, Deny):
+            self._cut(verdict)
+
+    def late(self) -> None:
+        """The time for the mail server's answer is over."""
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.abort()
+            late = UpstreamError("no answer within upstream.response_timeout_seconds")
+            self.failed(late, begun=exchange.answer_begun)
+
+    def gone(self) -> None:
+        """The device is gone."""
+        self._stop_reading()
+        exchange = self._take_exchange()
+        if exchange is not None:
+            exchange.abort()
+
+    def drain(self) -> None:
+        """End with the answer that is owed; a held request gets it now."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        exchange.end_connection()
+        unchanged = None
+        if exchange.unanswered and self._route is not None:
+            waited = time.perf_counter() - self.began
+            unchanged = nothing_new(self._route.command, waited)
+        if unchanged is not None:
+            self._take_exchange()
+            exchange.abort()
+            self._count(HTTPStatus.OK)
+            self._connection.send(unchanged)
+            self._owner.end()
+
+    # What the exchange asks for.
+
+    def send(self, data: bytes) -> None:
+        """Send a part of the answer."""
+        self._connection.send(data)
+
+    def response_fields(self, headers: list[Header]) -> list[Header]:
+        """The fields that a device may see."""
+        return self._services.response_filter(headers)
+
+    def take_no_more(self, full: bool) -> None:  # noqa: FBT001 (on or off)
+        """Whether the request comes faster than the mail server takes it."""
+        self.full = full
+        self._owner.filled()
+
+    def answered(self, status: int, *, keep: bool, latency: float) -> None:
+        """The whole answer is sent: on to the next request, or to the end."""
+        self._take_exchange()
+        self._services.observer.counters.observe_latency(latency)
+        self._count(status)
+        self._owner.answered(keep=keep)
+
+    def failed(self, error: UpstreamError, *, begun: bool) -> None:
+        """The mail server gave no answer, or not a whole one."""
+        self._take_exchange()
+        full = isinstance(error, UpstreamFullError)
+        denial = Deny(Reason.OVERLOADED if full else Reason.UPSTREAM_UNAVAILABLE, str(error))
+        if begun:
+            self._services.observer.denied(denial, **self._verdicts.about(self._route))
+            self._count(ANSWERS[denial.reason].status)
+            self._owner.abort()
+            return
+        self.full = False
+        self._refuse(denial)
+        self._owner.go_on()
+
+    def _pass_on(self, head: RequestHead) -> None:
+        services = self._services
+        services.observer.counters.decisions[ALLOW] += 1
+        outgoing = self._admission.outgoing(head, self.began)
+        outgoing.client_keeps = outgoing.client_keeps and not self._owner.last
+        self.exchange = Exchange(self, services.pool, services.buffered, outgoing)
+        if self._route is not None and self._route.held:
+            services.observer.counters.held_requests += 1
+        if self._body_bytes == 0:
+            self._ask_for_body(head)
+
+    def _ask_for_body(self, head: RequestHead) -> None:
+        """The device may hold it back until it is asked for it (RFC 9110 section 10.1.1)."""
+        if b"expect" in head.single and not self._owner.reads_ahead and not head.http_1_0:
+            self._connection.send(CONTINUE)
+
+    def _look_into(self, responder: Responder, head: RequestHead) -> None:
+        length = head.content_length or 0
+        if responder.body_limit == 0:
+            self._ask(responder, b"")
+        elif length > responder.body_limit:
+            self._is_too_large(responder)
+        else:
+            self._reading = Reading(responder)
+            self._ask_for_body(head)
+
+    def _read(self, reading: Reading, data: bytes) -> None:
+        held = self._services.looked_into
+        if held.held + len(data) > held.limit:
+            self._stop_reading()
+            self._refuse(Deny(Reason.OVERLOADED, f"{held.limit} bytes of requests are held"))
+            return
+        held.held += len(data)
+        reading.add(data)
+        if not reading.too_large:
+            return
+        self._stop_reading()
+        self._is_too_large(reading.responder)
+        if self.exchange is not None:
+            for piece in reading.pieces:
+                self.exchange.body(piece)
+
+    def _is_too_large(self, responder: Responder) -> None:
+        if responder.larger_passes:
+            self._do(PassOn())
+        else:
+            limit = responder.body_limit
+            self._reject(RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE))
+
+    def _has_been_read(self, reading: Reading) -> None:
+        self._stop_reading()
+        body = b"".join(reading.pieces)
+        outcome = self._ask(reading.responder, body)
+        if self.exchange is not None and isinstance(outcome, PassOn):
+            self.exchange.whole(body if outcome.body is None else outcome.body)
+
+    def _ask(self, responder: Responder, body: bytes) -> Outcome | None:
+        """Do what the responder says about the request."""
+        if self._head is None:
+            raise AssertionError("there is a request to be answered")
+        asked = Asked(
+            head=self._head,
+            request=self._admission.request,
+            verdict=self._verdicts.current(self._route),
+            about=self._verdicts.about(self._route),
+            body=body,
+        )
+        try:
+            outcome = responder.respond(asked)
+        except RequestError as error:
+            self._reject(error)
+            return None
+        self._do(outcome)
+        return outcome
+
+    def _do(self, outcome: Outcome) -> None:
+        if isinstance(outcome, LocalAnswer):
+            self._answer_here(outcome)
+            return
+        # Something may have changed while the body came.
+        verdict = outcome if isinstance(outcome, Deny) else self._verdicts.current(self._route)
+        if isinstance(verdict, Deny):
+            self._refuse(verdict)
+        elif self._head is not None:
+            self._pass_on(self._head)
+
+    def _cut(self, denial: Deny) -> None:
+        self._stop_reading()
+        exchange = self._take_exchange()
+        if exchange is not None:
+            exchange.abort()
+        owed = exchange is not None or (self.in_request and not self._discarding)
+        answers = ANSWERS[denial.reason]
+        about = self._verdicts.about(self._route if owed else None)
+        reference = self._services.observer.denied(denial, **about)
+        if exchange is not None and exchange.answer_begun:
+            self._count(answers.status)
+            self._owner.abort()
+        elif owed:
+            later = scattered(answers.retry_after)
+            self._answer(answers.status, reference, close=True, retry_after=later)
+        else:
+            self._owner.cut()
+
+    def _refuse(self, denial: Deny) -> None:
+        answers = ANSWERS[denial.reason]
+        reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
+        self._discarding = self.in_request
+        close = answers.close or self._must_close()
+        self._answer(answers.status, reference, close=close, retry_after=answers.retry_after)
+
+    def _answer_here(self, local: LocalAnswer) -> None:
+        fields = local.headers
+        if local.denial is not None:
+            about = self._verdicts.about(self._route)
+            reference = self._services.observer.denied(local.denial, **about)
+            fields += ((b"X-Gateway-Reference", reference.encode()),)
+        self._discarding = self.in_request
+        close = local.close or self._must_close()
+        body = self._head is None or self._head.method != b"HEAD"
+        self._count(local.status)
+        self._connection.send(written(local, fields, close=close, body=body))
+        if close:
+            self._owner.end()
+
+    def _must_close(self) -> bool:
+        """Whether the connection cannot stay after an answer of the gateway's."""
+        head = self._head
+        unsent = self.in_request and head is not None and b"expect" in head.single
+        return self._owner.last or head is None or not head.keep_alive or unsent
+
+    def _reject(self, error: RequestError) -> None:
+        reference = self._services.observer.refused(
+            error.status, str(error), **self._verdicts.about(self._route)
+        )
+        self._stop_reading()
+        exchange = self._take_exchange()
+        if exchange is not None:
+            exchange.abort()
+        if exchange is not None and exchange.answer_begun:
+            self._owner.abort()
+        elif self._discarding:
+            self._owner.end()
+        else:
+            self._answer(error.status, reference, close=True)
+
+    def _answer(
+        self, status: int, reference: str, *, close: bool, retry_after: int | None = None
+    ) -> None:
+        body = self._head is None or self._head.method != b"HEAD"
+        self._count(status)
+        self._connection.send(
+            answer(status, reference, close=close, retry_after=retry_after, body=body)
+        )
+        if close:
+            self._owner.end()
+
+    def _count(self, status: int) -> None:
+        command = "" if self._route is None else self._route.command
+        self._services.observer.counters.count_request(command, status)
+
+    def _stop_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            self._services.looked_into.held -= reading.size
+
+    def _take_exchange(self) -> Exchange | None:
+        """The exchange, which is this turn's no more."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and self._route is not None and self._route.held:
+            self._services.observer.counters.held_requests -= 1
+        return exchange
