@@ -41,6 +41,8 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+SMALL_LIMITS: Final = Limits(size=1 << 16)
+"""For requests that the gateway reads itself; those that carry no mail have a few hundred bytes."""
 
 
 @dataclass(frozen=True, slots=True)
