@@ -43,11 +43,23 @@ sid_option = click.option(
     "--sid", metavar="SID", help="The objectSid in Active Directory, S-1-5-21-...; '' for none."
 )
 
+group_option = click.option(
+    "--group",
+    multiple=True,
+    metavar="NAME",
+    help="A group that device access rules may name it by; repeat for more.",
+)
+upstream_option = click.option(
+    "--upstream", metavar="NAME", help="The [[upstream]] that serves it; '' for the first one."
+)
+
 
 class _Identifiers(TypedDict):
     certificate_user_id: tuple[str, ...]
     on_premises_upn: str | None
     sid: str | None
+    group: tuple[str, ...]
+    upstream: str | None
 
 
 class _SetOptions(_Identifiers):
@@ -57,6 +69,7 @@ class _SetOptions(_Identifiers):
     proxy: tuple[str, ...]
     no_proxy: bool
     no_certificate_user_id: bool
+    no_group: bool
     sam: str | None
 
 
@@ -94,6 +107,8 @@ def command() -> None:
 @user_id_option
 @on_premises_option
 @sid_option
+@group_option
+@upstream_option
 def add(
     config_path: Path | None,
     upn: str,
@@ -117,6 +132,8 @@ def add(
                 certificate_user_ids=identifiers["certificate_user_id"],
                 on_premises_upn=identifiers["on_premises_upn"] or None,
                 security_identifier=identifiers["sid"] or None,
+                groups=frozenset(identifiers["group"]),
+                upstream=identifiers["upstream"] or None,
             )
         )
     click.echo(f"added {upn}")
@@ -170,6 +187,8 @@ def show(config_path: Path | None, upn: str, *, as_json: bool) -> None:
                 ("certificate ids", ", ".join(map(repr, mailbox.certificate_user_ids))),
                 ("on-premises UPN", mailbox.on_premises_upn),
                 ("SID", mailbox.security_identifier),
+                ("groups", ", ".join(sorted(mailbox.groups))),
+                ("upstream", mailbox.upstream),
                 ("token valid from", valid_from.value if valid_from else None),
             ]
         )
@@ -191,6 +210,9 @@ def show(config_path: Path | None, upn: str, *, as_json: bool) -> None:
 @click.option("--no-certificate-user-id", is_flag=True, help="It has no certificateUserIds.")
 @on_premises_option
 @sid_option
+@group_option
+@click.option("--no-group", is_flag=True, help="It is in no group.")
+@upstream_option
 def set_(config_path: Path | None, upn: str, **options: Unpack[_SetOptions]) -> None:
     """Change a mailbox; what may be given repeatedly takes the place of all that it had."""
     fields = _fields(options)
@@ -291,7 +313,8 @@ def _fields(options: _SetOptions) -> MailboxFields:
     if not fields:
         raise click.UsageError(
             "say what to set: --enabled, --disabled, --primary, --proxy, --no-proxy, --sam, "
-            "--certificate-user-id, --no-certificate-user-id, --on-premises-upn, --sid"
+            "--certificate-user-id, --no-certificate-user-id, --on-premises-upn, --sid, "
+            "--group, --no-group, --upstream"
         )
     return fields
 
@@ -309,6 +332,12 @@ def _identifier_fields(options: _SetOptions) -> MailboxFields:
         fields["on_premises_upn"] = options["on_premises_upn"] or None
     if options["sid"] is not None:
         fields["security_identifier"] = options["sid"] or None
+    if options["group"] and options["no_group"]:
+        raise click.UsageError("--group and --no-group contradict each other")
+    if options["group"] or options["no_group"]:
+        fields["groups"] = frozenset(options["group"])
+    if options["upstream"] is not None:
+        fields["upstream"] = options["upstream"] or None
     return fields
 
 
@@ -343,5 +372,7 @@ def _to_json(mailbox: Mailbox, valid_from: TokenValidFrom | None) -> dict[str, o
         "certificate_user_ids": mailbox.certificate_user_ids,
         "on_premises_upn": mailbox.on_premises_upn,
         "security_identifier": mailbox.security_identifier,
+        "groups": sorted(mailbox.groups),
+        "upstream": mailbox.upstream,
         "token_valid_from": valid_from.value if valid_from else None,
     }

@@ -23,6 +23,8 @@ class Mailbox:
         certificate_user_ids: certificateUserIds, as written in the directory.
         on_premises_upn: onPremisesUserPrincipalName; None where the directory has none.
         security_identifier: onPremisesSecurityIdentifier, AD's objectSid; None likewise.
+        groups: the groups that device access rules may name it by, as written in the directory.
+        upstream: the name of the `[[upstream]]` that serves it; None for the first one.
     """
 
     upn: str
@@ -34,6 +36,8 @@ class Mailbox:
     certificate_user_ids: tuple[str, ...] = ()
     on_premises_upn: str | None = None
     security_identifier: str | None = None
+    groups: frozenset[str] = frozenset()
+    upstream: str | None = None
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -30,6 +30,12 @@ class Reason(StrEnum):
     BEFORE_TOKEN_VALID_FROM = auto()
     CRL_OLDER_THAN_TOKEN_VALID_FROM = auto()
     USER_MISMATCH = auto()
+    DEVICE_BLOCKED = auto()
+    DEVICE_QUARANTINED = auto()
+    DEVICE_LIMIT = auto()
+    DEVICE_OF_ANOTHER_MAILBOX = auto()
+    COMMAND_NOT_ALLOWED = auto()
+    PROTOCOL_VERSION_NOT_ALLOWED = auto()
     PATH_NOT_ALLOWED = auto()
     STATE_UNAVAILABLE = auto()
     UPSTREAM_UNAVAILABLE = auto()
@@ -77,6 +83,12 @@ ANSWERS: Mapping[Reason, Answer] = MappingProxyType(
         Reason.BEFORE_TOKEN_VALID_FROM: _LATER_ANEW,
         Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM: _LATER_ANEW,
         Reason.USER_MISMATCH: _FORBIDDEN,
+        Reason.DEVICE_BLOCKED: _FORBIDDEN,
+        Reason.DEVICE_QUARANTINED: _FORBIDDEN,
+        Reason.DEVICE_LIMIT: _FORBIDDEN,
+        Reason.DEVICE_OF_ANOTHER_MAILBOX: _FORBIDDEN,
+        Reason.COMMAND_NOT_ALLOWED: _FORBIDDEN,
+        Reason.PROTOCOL_VERSION_NOT_ALLOWED: _FORBIDDEN,
         Reason.PATH_NOT_ALLOWED: Answer(404),
         # Nobody is refused by these: the gateway could not find out, or cannot serve.
         Reason.STATE_UNAVAILABLE: _LATER,

@@ -21,6 +21,8 @@ class Column(Enum):
     CERTIFICATE_USER_IDS = "certificate_user_ids"
     ON_PREMISES_UPN = "on_premises_upn"
     SECURITY_IDENTIFIER = "security_identifier"
+    GROUPS = "groups"
+    UPSTREAM = "upstream"
 
 
 # Without case, blanks, hyphens and underscores.
@@ -45,6 +47,9 @@ _SPELLINGS: Mapping[str, Column] = MappingProxyType(
         "onpremisessecurityidentifier": Column.SECURITY_IDENTIFIER,
         "objectsid": Column.SECURITY_IDENTIFIER,
         "sid": Column.SECURITY_IDENTIFIER,
+        "groups": Column.GROUPS,
+        "memberof": Column.GROUPS,
+        "upstream": Column.UPSTREAM,
     }
 )
 

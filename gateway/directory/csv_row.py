@@ -3,7 +3,12 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from gateway.core.address import address_problem, name_problem
+from gateway.core.address import (
+    address_problem,
+    group_problem,
+    name_problem,
+    upstream_problem,
+)
 from gateway.core.certificate_user_id import user_ids_problem
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
@@ -39,6 +44,8 @@ def read_row(cells: Cells, report: Report) -> Mailbox:
         certificate_user_ids=_certificate_user_ids(cells, report),
         on_premises_upn=_optional(cells, Column.ON_PREMISES_UPN, address_problem, report),
         security_identifier=_optional(cells, Column.SECURITY_IDENTIFIER, sid_problem, report),
+        groups=_groups(cells, report),
+        upstream=_optional(cells, Column.UPSTREAM, upstream_problem, report),
     )
 
 
@@ -81,6 +88,14 @@ def _certificate_user_ids(cells: Cells, report: Report) -> tuple[str, ...]:
     if problem := user_ids_problem(values):
         report(Column.CERTIFICATE_USER_IDS, problem)
     return values
+
+
+def _groups(cells: Cells, report: Report) -> frozenset[str]:
+    written = cells.get(Column.GROUPS, "").split(_SEPARATOR)
+    names = frozenset(name.strip() for name in written if name.strip())
+    for name in sorted(names):
+        _check(Column.GROUPS, name, group_problem, report)
+    return names
 
 
 def _optional(

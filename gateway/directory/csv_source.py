@@ -145,6 +145,8 @@ def _fields(header: Header, mailboxes: list[Mailbox]) -> frozenset[str]:
         Column.CERTIFICATE_USER_IDS: {"certificate_user_ids"},
         Column.ON_PREMISES_UPN: {"on_premises_upn"},
         Column.SECURITY_IDENTIFIER: {"security_identifier"},
+        Column.GROUPS: {"groups"},
+        Column.UPSTREAM: {"upstream"},
     }
     fields = {field for column in header.positions for field in known.get(column, ())}
     if any(mailbox.netbios_domain for mailbox in mailboxes):

@@ -25,6 +25,8 @@ def mailbox_row(mailbox: Mailbox) -> dict[str, object]:
         "certificate_user_ids": _SEPARATOR.join(mailbox.certificate_user_ids),
         "on_premises_upn": mailbox.on_premises_upn,
         "security_identifier": mailbox.security_identifier,
+        "groups": _SEPARATOR.join(sorted(mailbox.groups)),
+        "upstream": mailbox.upstream,
     }
 
 
@@ -76,11 +78,25 @@ def load_mailboxes(connection: Connection, keys: Collection[str] | None = None) 
         table.certificate_user_ids,
         table.on_premises_upn,
         table.security_identifier,
+        table.groups,
+        table.upstream,
     ).order_by(table.key)
     if keys is not None:
         statement = statement.where(table.key.in_(keys))
     return [
-        Mailbox(upn, primary, _lines(proxy), sam, domain, enabled, _lines(ids), on_premises, sid)
+        Mailbox(
+            upn,
+            primary,
+            _lines(proxy),
+            sam,
+            domain,
+            enabled,
+            _lines(ids),
+            on_premises,
+            sid,
+            frozenset(_lines(groups)),
+            upstream,
+        )
         for (
             upn,
             primary,
@@ -91,6 +107,8 @@ def load_mailboxes(connection: Connection, keys: Collection[str] | None = None) 
             ids,
             on_premises,
             sid,
+            groups,
+            upstream,
         ) in connection.execute(statement)
     ]
 

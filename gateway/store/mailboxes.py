@@ -4,9 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select
+from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, update
 
-from gateway.core.address import address_problem, name_problem
+from gateway.core.address import (
+    address_problem,
+    group_problem,
+    name_problem,
+    upstream_problem,
+)
 from gateway.core.certificate_user_id import user_ids_problem
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
@@ -34,6 +39,8 @@ ALL_FIELDS = frozenset(
         "certificate_user_ids",
         "on_premises_upn",
         "security_identifier",
+        "groups",
+        "upstream",
     }
 )
 
@@ -51,6 +58,8 @@ class MailboxFields(TypedDict, total=False):
     certificate_user_ids: tuple[str, ...]
     on_premises_upn: str | None
     security_identifier: str | None
+    groups: frozenset[str]
+    upstream: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,19 @@ class Mailboxes:
             if new != old:
                 self._write(connection, [new], replaced=[new.key])
         return new
+
+    def route(self, key: str, upstream: str) -> bool:
+        """The mailbox with this key is served by the upstream named; False if there is none."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(mailboxes)
+                .where(mailboxes.c.key == key, mailboxes.c.upstream.is_distinct_from(upstream))
+                .values(upstream=upstream)
+            ).rowcount
+            if changed:
+                self._log(connection, [key])
+                return True
+            return load_mailbox(connection, key) is not None
 
     def remove(self, upn: str) -> None:
         """The mailbox and its addresses are gone; its token-valid-from stays.
@@ -202,21 +224,28 @@ def _raise(problems: Sequence[str]) -> None:
 def _problems(mailbox: Mailbox) -> Iterable[str]:
     if problem := address_problem(mailbox.upn):
         yield f"the UPN {mailbox.upn!r} {problem}"
-    for address in mailbox.addresses:
-        if problem := address_problem(address):
-            yield f"{mailbox.upn!r}: the address {address!r} {problem}"
-    for name in (mailbox.sam_account_name, mailbox.netbios_domain):
-        if name is not None and (problem := name_problem(name)):
-            yield f"{mailbox.upn!r}: the name {name!r} {problem}"
-    if mailbox.on_premises_upn is not None and (
-        problem := address_problem(mailbox.on_premises_upn)
-    ):
-        yield f"{mailbox.upn!r}: the on-premises UPN {mailbox.on_premises_upn!r} {problem}"
+    for words, text, problem_of in _checked(mailbox):
+        if problem := problem_of(text):
+            yield f"{mailbox.upn!r}: {words}{text!r} {problem}"
     if problem := user_ids_problem(mailbox.certificate_user_ids):
         yield f"{mailbox.upn!r}: certificateUserIds: {problem}"
-    sid = mailbox.security_identifier
-    if sid is not None and (problem := sid_problem(sid)):
-        yield f"{mailbox.upn!r}: {sid!r} {problem}"
+
+
+def _checked(mailbox: Mailbox) -> Iterable[tuple[str, str, Callable[[str], str | None]]]:
+    """What each is called, the text, and what finds a problem in it."""
+    for address in mailbox.addresses:
+        yield "the address ", address, address_problem
+    for group in sorted(mailbox.groups):
+        yield "the group ", group, group_problem
+    for words, text, problem_of in (
+        ("the name ", mailbox.sam_account_name, name_problem),
+        ("the name ", mailbox.netbios_domain, name_problem),
+        ("the on-premises UPN ", mailbox.on_premises_upn, address_problem),
+        ("the upstream ", mailbox.upstream, upstream_problem),
+        ("", mailbox.security_identifier, sid_problem),
+    ):
+        if text is not None:
+            yield words, text, problem_of
 
 
 def _shared(

@@ -110,7 +110,7 @@ class PostgresqlBackend:
 
     def rows_replaced(self, connection: Connection) -> None:
         """The sequences continue after the highest numbers in their tables."""
-        for table in ("changes", "audit"):
+        for table in ("changes", "audit", "device_rules"):
             connection.exec_driver_sql(
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "  # noqa: S608 (no input)
                 f"greatest((SELECT max(id) FROM {table}), nextval(pg_get_serial_sequence("

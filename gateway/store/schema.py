@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -51,6 +51,8 @@ class ChangeKind(StrEnum):
     MAILBOX = "mailbox"
     TOKEN_VALID_FROM = "token_valid_from"  # noqa: S105 (the field's name for a time, no secret)
     CERTIFICATE = "certificate"
+    DEVICE = "device"  # its key: see `gateway.store.device_rows`
+    DEVICE_RULE = "device_rule"
     STORE = "store"  # all of it, as after a restore; its key is empty
 
 
@@ -104,6 +106,8 @@ mailboxes = Table(
     Column("certificate_user_ids", Text, nullable=False, server_default=""),  # one a line
     Column("on_premises_upn", Text),
     Column("security_identifier", Text),
+    Column("groups", Text, nullable=False, server_default=""),  # one a line
+    Column("upstream", Text),
 )
 
 # Every address of a mailbox, folded: the key keeps an address from having two mailboxes, and the
@@ -157,6 +161,41 @@ seen_certificates = Table(
     Column("first_seen", UtcMicroseconds, nullable=False),
     Column("last_seen", UtcMicroseconds, nullable=False),
     Index("seen_certificates_of_mailbox", "mailbox_key"),
+)
+
+# No foreign key: a wiped device stays blocked when its mailbox is removed and added again.
+devices = Table(
+    "devices",
+    metadata,
+    Column("mailbox_key", Text, primary_key=True),
+    Column("device_key", Text, primary_key=True),  # the DeviceId, folded
+    Column("device_id", Text, nullable=False),
+    Column("device_type", Text),
+    Column("model", Text),
+    Column("os", Text),
+    Column("user_agent", Text),
+    Column("protocol_version", Text),
+    Column("policy_key", BigInteger),
+    Column("issuer_id", Text),
+    Column("serial_number", Text),
+    Column("not_before", UtcMicroseconds),
+    Column("first_seen", UtcMicroseconds, nullable=False),
+    Column("last_seen", UtcMicroseconds, nullable=False),
+    Column("access", Text),
+    Column("wipe_state", Text, nullable=False, server_default="none"),
+    Column("wipe_kind", Text, nullable=False, server_default="full"),
+    Column("wipe_at", UtcMicroseconds),
+    Index("devices_by_key", "device_key"),
+)
+
+device_rules = Table(
+    "device_rules",
+    metadata,
+    Column("id", _RISING, primary_key=True, autoincrement=True),
+    Column("characteristic", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("access", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 audit = Table(

@@ -71,7 +71,8 @@ class TestMailboxes:
         """Addresses may have the forms of proxyAddresses, the name a domain."""
         options = ("--proxy", "SMTP:p@x.test", "--proxy", "a@x.test", "--sam", "CORP\\alice")
         ids = ("--certificate-user-id", "X509:<SKI>AB", "--certificate-user-id", "alice@local")
-        others = ("--on-premises-upn", "alice@corp.local", "--sid", "S-1-5-21-1-2")
+        others = ["--on-premises-upn", "alice@corp.local", "--sid", "S-1-5-21-1-2"]
+        others += ["--group", "Staff", "--group", "Sales", "--upstream", "second"]
         assert commands.out("user", "add", UPN, *options, *ids, *others) == f"added {UPN}\n"
         assert shown(commands, UPN.upper()) == {
             "upn": UPN,
@@ -83,12 +84,16 @@ class TestMailboxes:
             "certificate_user_ids": ["X509:<SKI>AB", "alice@local"],
             "on_premises_upn": "alice@corp.local",
             "security_identifier": "S-1-5-21-1-2",
+            "groups": ["Sales", "Staff"],
+            "upstream": "second",
             "token_valid_from": None,
         }
         lines = commands.out("user", "show", UPN).splitlines()
         assert "certificate ids   'X509:<SKI>AB', 'alice@local'" in lines
         assert "on-premises UPN   alice@corp.local" in lines
         assert "SID               S-1-5-21-1-2" in lines
+        assert "groups            Sales, Staff" in lines
+        assert "upstream          second" in lines
 
     def test_list_names_each_mailbox(self, commands: Commands) -> None:
         """As a table and as JSON."""
@@ -154,6 +159,18 @@ class TestMailboxes:
         found = shown(commands)
         assert found["certificate_user_ids"] == []
         assert (found["on_premises_upn"], found["security_identifier"]) == (None, None)
+
+    def test_set_changes_groups_and_upstream(self, commands: Commands) -> None:
+        """Groups take the place of those it had; both may be taken away."""
+        commands.out("user", "add", UPN, "--group", "a", "--upstream", "one")
+        commands.out("user", "set", UPN, "--group", "b", "--group", "c", "--upstream", "two")
+        found = shown(commands)
+        assert (found["groups"], found["upstream"]) == (["b", "c"], "two")
+        commands.out("user", "set", UPN, "--no-group", "--upstream", "")
+        found = shown(commands)
+        assert (found["groups"], found["upstream"]) == ([], None)
+        error = commands.refusal("user", "set", UPN, "--group", "a", "--no-group")
+        assert "--group and --no-group contradict each other" in error
 
     def test_a_wrong_value_is_refused(self, commands: Commands) -> None:
         """The value is named with what is wrong."""

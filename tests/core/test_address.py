@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.address import address_problem, name_problem
+from gateway.core.address import address_problem, group_problem, name_problem, upstream_problem
 
 
 class TestAddressProblem:
@@ -56,3 +56,31 @@ class TestNameProblem:
     def test_refuses_what_is_no_name(self, text: str) -> None:
         """A domain, an address, blanks and control characters do not belong in a name."""
         assert name_problem(text) is not None
+
+
+class TestGroupProblem:
+    """`group_problem`."""
+
+    @pytest.mark.parametrize("text", ["Sales", "CN=Sales,OU=Groups,DC=example", "Büro 2"])
+    def test_allows_names(self, text: str) -> None:
+        """Plain names and distinguished ones."""
+        assert group_problem(text) is None
+
+    @pytest.mark.parametrize("text", ["", " a", "a\nb", "a" * 1025])
+    def test_refuses_what_is_no_name(self, text: str) -> None:
+        """A group is one line without blanks around it."""
+        assert group_problem(text) is not None
+
+
+class TestUpstreamProblem:
+    """`upstream_problem`."""
+
+    @pytest.mark.parametrize("text", ["mail", "2", "mail-b-2"])
+    def test_allows_names(self, text: str) -> None:
+        """What `[[upstream]]` may be called."""
+        assert upstream_problem(text) is None
+
+    @pytest.mark.parametrize("text", ["", "Mail", "-a", "a b", "a\n", "a" * 64])
+    def test_refuses_what_is_no_name(self, text: str) -> None:
+        """What it may not be called."""
+        assert upstream_problem(text) is not None

@@ -71,6 +71,29 @@ class TestReading:
         )
         assert found.fields == {"certificate_user_ids", "on_premises_upn", "security_identifier"}
 
+    def test_groups_and_upstream(self) -> None:
+        """Groups with semicolons between them, as names or as memberOf has them."""
+        found = parse(
+            'upn,memberOf,upstream\na@x.test,"CN=Sales,DC=x; CN=Staff,DC=x;",second\nb@x.test,,\n'
+        )
+        groups = frozenset({"CN=Sales,DC=x", "CN=Staff,DC=x"})
+        expected = Mailbox("a@x.test", groups=groups, upstream="second")
+        assert found.mailboxes == (expected, Mailbox("b@x.test"))
+        assert found.fields == {"groups", "upstream"}
+
+    @pytest.mark.parametrize(
+        ("column", "value", "words"),
+        [
+            ("groups", "a\tb", "row 2, column 'groups': 'a\\tb' is empty, begins"),
+            ("upstream", "Mail 2", "row 2, column 'upstream': 'Mail 2' is no name of an"),
+        ],
+    )
+    def test_odd_groups_and_upstreams(self, column: str, value: str, words: str) -> None:
+        """Each is a problem with its row and column."""
+        with pytest.raises(DirectoryError) as caught:
+            parse(f"upn,{column}\na@x.test,{value}\n")
+        assert words in str(caught.value)
+
     def test_exports_of_active_directory_are_read(self) -> None:
         """AD's attribute names, quoted, with a BOM; other columns are named as ignored."""
         found = parse(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Select, delete, select, text
+from sqlalchemy import Select, delete, insert, select, text
 
 from gateway.core.authority import Authority, AuthorityType, CrlSource
 from gateway.core.mailbox import Mailbox
@@ -17,7 +17,7 @@ from gateway.store.backup import back_up, opened_copy, restore
 from gateway.store.certificates import SeenCertificate
 from gateway.store.copying import copy_rows
 from gateway.store.follow import Follower
-from gateway.store.schema import ChangeKind, changes, metadata
+from gateway.store.schema import ChangeKind, changes, device_rules, devices, metadata
 from gateway.store.store import Store, open_store
 from tests.helpers import Pki
 from tests.store.conftest import KINDS, Place, make_place
@@ -53,6 +53,12 @@ def fill(store: Store, pki: Pki) -> None:
         root.id, 2**70, ALICE.key, "CN=Ä", "00" * 32, now - day, now + day, now, now
     )
     store.certificates.record_seen([seen])
+    with store.database.writing() as connection:
+        device = {"mailbox_key": ALICE.key, "device_key": "d", "device_id": "D"}
+        moments = {"first_seen": now, "last_seen": now, "not_before": now, "wipe_at": now}
+        connection.execute(insert(devices), [{**device, **moments, "policy_key": 2**32 - 1}])
+        rule = {"characteristic": "os", "pattern": "*", "access": "block"}
+        connection.execute(insert(device_rules), [rule])
     store.audit.append([{"mailbox": ALICE.upn, "n": number} for number in range(3)])
 
 

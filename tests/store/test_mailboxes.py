@@ -18,6 +18,8 @@ ALICE = Mailbox(
     certificate_user_ids=("X509:<SKI>AB", "bob@local"),
     on_premises_upn="alice@corp.local",
     security_identifier="S-1-5-21-1-2",
+    groups=frozenset({"Sales", "CN=Staff,DC=x"}),
+    upstream="second",
 )
 BOB = Mailbox("bob@example.test", "bob@example.test")
 CAROL = Mailbox("carol@example.test")
@@ -94,6 +96,8 @@ class TestAdd:
             (Mailbox("a@b.test", "x\ny@b.test"), "the address .* has a control character"),
             (Mailbox("a@b.test", sam_account_name="CORP\\a"), "the name .* has a backslash"),
             (Mailbox("a@b.test", on_premises_upn="a"), "the on-premises UPN 'a' is not of"),
+            (Mailbox("a@b.test", groups=frozenset({"a\nb"})), "the group .* has a control"),
+            (Mailbox("a@b.test", upstream="A"), "the upstream 'A' is no name"),
             (Mailbox("a@b.test", security_identifier="a"), "'a' is not a SID"),
             (
                 Mailbox("a@b.test", certificate_user_ids=("X509:<SKI>x",)),
@@ -105,6 +109,29 @@ class TestAdd:
         """What is wrong is said, and nothing is stored."""
         with pytest.raises(StateError, match=problem):
             store.mailboxes.add(mailbox)
+        assert store.change_id() == 0
+
+
+class TestRoute:
+    """`Mailboxes.route`."""
+
+    def test_routes(self, store: Store) -> None:
+        """The upstream is another, what else there is stays, and the change log says so once."""
+        store.mailboxes.add(ALICE)
+        for _ in range(2):
+            assert store.mailboxes.route(ALICE.key, "third")
+        assert store.mailboxes.get(ALICE.upn) == replace(ALICE, upstream="third")
+        assert store.change_id() == 2
+
+    def test_first_route(self, store: Store) -> None:
+        """A mailbox without an upstream gets one."""
+        store.mailboxes.add(BOB)
+        assert store.mailboxes.route(BOB.key, "second")
+        assert store.mailboxes.get(BOB.upn).upstream == "second"
+
+    def test_nobody(self, store: Store) -> None:
+        """A mailbox that was removed meanwhile is not routed."""
+        assert not store.mailboxes.route(BOB.key, "second")
         assert store.change_id() == 0
 
 
