@@ -25,8 +25,8 @@ class DeviceInformation:
     """
 
     model: str | None = None
-    operating_system: str | None = None
-    language: str | None = None
+    os: str | None = None
+    os_language: str | None = None
     friendly_name: str | None = None
     user_agent: str | None = None
 
@@ -47,8 +47,8 @@ def device_information(root: Element) -> DeviceInformation | None:
         return None
     found = DeviceInformation(
         model=_text(said, "Settings:Model"),
-        operating_system=_text(said, "Settings:OS"),
-        language=_text(said, "Settings:OSLanguage"),
+        os=_text(said, "Settings:OS"),
+        os_language=_text(said, "Settings:OSLanguage"),
         friendly_name=_text(said, "Settings:FriendlyName"),
         user_agent=_text(said, "Settings:UserAgent"),
     )

@@ -21,19 +21,18 @@ from gateway.errors import WbxmlError
 _SUCCESS, _PROTOCOL_ERROR = "1", "2"
 
 
-class Wipe(enum.Enum):
+class WipeKind(enum.Enum):
     """What a wipe takes from the device."""
 
-    DEVICE = "device"
-    ACCOUNT_ONLY = "account only"
-
-    def is_known_to(self, protocol_version: str | None) -> bool:
-        """Whether a phone that speaks this version can be asked for it."""
-        return self is Wipe.DEVICE or protocol_version == "16.1"
+    FULL = "full"
+    ACCOUNT_ONLY = "account_only"
 
 
-_TAGS: Final[Mapping[Wipe, str]] = MappingProxyType(
-    {Wipe.DEVICE: "Provision:RemoteWipe", Wipe.ACCOUNT_ONLY: "Provision:AccountOnlyRemoteWipe"}
+_TAGS: Final[Mapping[WipeKind, str]] = MappingProxyType(
+    {
+        WipeKind.FULL: "Provision:RemoteWipe",
+        WipeKind.ACCOUNT_ONLY: "Provision:AccountOnlyRemoteWipe",
+    }
 )
 
 
@@ -59,7 +58,7 @@ class ProvisionRequest:
     """
 
     step: ProvisionStep = ProvisionStep.EMPTY
-    wipe: Wipe | None = None
+    wipe: WipeKind | None = None
     succeeded: bool = False
     device: DeviceInformation | None = None
 
@@ -78,6 +77,11 @@ class WipeAnswer:
 
     body: bytes
     outcome: WipeOutcome
+
+
+def can_be_told(kind: WipeKind, protocol_version: str | None) -> bool:
+    """Whether a phone that speaks this version can be told to do this wipe."""
+    return kind is WipeKind.FULL or protocol_version == "16.1"
 
 
 def read_provision(body: bytes) -> ProvisionRequest:
@@ -109,7 +113,7 @@ def read_provision(body: bytes) -> ProvisionRequest:
     return ProvisionRequest(ProvisionStep.POLICY_ACKNOWLEDGEMENT, succeeded=done, device=device)
 
 
-def wipe_answer(request: ProvisionRequest, pending: Wipe) -> WipeAnswer:
+def wipe_answer(request: ProvisionRequest, pending: WipeKind) -> WipeAnswer:
     """Return what the phone gets while `pending` is pending, and what came of it.
 
     The acknowledgement of a success gets Status 1; that of a failure gets Status 2 and the

@@ -36,8 +36,8 @@ class TestRead:
         )
         assert read_device_information(body) == DeviceInformation(
             model="iPhone15C2",
-            operating_system="iOS 18.1 22B83",
-            language="de-DE",
+            os="iOS 18.1 22B83",
+            os_language="de-DE",
             friendly_name="Anna's iPhone",
             user_agent="Apple-iPhone15C2/2202.83",
         )
@@ -84,7 +84,7 @@ class TestRead:
     def test_unknown_elements_are_passed_over(self) -> None:
         """What later versions add does not hide what is known."""
         body = said(Element(18, 0x3F, ("new",)), element("Settings:OS", "Android 15"))
-        assert read_device_information(body) == DeviceInformation(operating_system="Android 15")
+        assert read_device_information(body) == DeviceInformation(os="Android 15")
 
     def test_too_large(self) -> None:
         """64 KiB are the most that is read."""

@@ -8,8 +8,9 @@ from gateway.core.eas_device_information import DeviceInformation
 from gateway.core.eas_provision import (
     ProvisionRequest,
     ProvisionStep,
-    Wipe,
+    WipeKind,
     WipeOutcome,
+    can_be_told,
     read_provision,
     wipe_answer,
 )
@@ -33,9 +34,9 @@ def policy(*children: Child) -> Element:
     return element("Provision:Policies", element("Provision:Policy", TYPE, *children))
 
 
-def acknowledged(wipe: Wipe, status: str) -> ProvisionRequest:
+def acknowledged(wipe: WipeKind, status: str) -> ProvisionRequest:
     """A wipe acknowledgement, from its bytes on."""
-    token = b"\x4c" if wipe is Wipe.DEVICE else b"\x7b"
+    token = b"\x4c" if wipe is WipeKind.FULL else b"\x7b"
     octets = bytes.fromhex("03016a00000e45") + token + b"\x4b\x03" + status.encode() + b"\0\1\1\1"
     return read_provision(octets)
 
@@ -62,11 +63,11 @@ class TestRead:
         expected = ProvisionRequest(ProvisionStep.POLICY_ACKNOWLEDGEMENT, succeeded=succeeded)
         assert read_provision(body) == expected
 
-    @pytest.mark.parametrize("wipe", Wipe)
+    @pytest.mark.parametrize("wipe", WipeKind)
     @pytest.mark.parametrize(
         ("status", "succeeded"), [("1", True), (" 1 ", True), ("2", False), ("", False)]
     )
-    def test_wipe_acknowledgement(self, *, wipe: Wipe, status: str, succeeded: bool) -> None:
+    def test_wipe_acknowledgement(self, *, wipe: WipeKind, status: str, succeeded: bool) -> None:
         """Each kind of wipe is told apart, and 1 alone is success."""
         expected = ProvisionRequest(ProvisionStep.WIPE_ACKNOWLEDGEMENT, wipe, succeeded)
         assert acknowledged(wipe, status) == expected
@@ -75,7 +76,7 @@ class TestRead:
         """What else the request has does not hide the acknowledgement."""
         wiped = element("Provision:RemoteWipe", element("Provision:Status", "1"))
         body = provision(INFORMATION, Element(14, 0x3F), policy(), wiped)
-        expected = ProvisionRequest(ProvisionStep.WIPE_ACKNOWLEDGEMENT, Wipe.DEVICE, True, DEVICE)
+        expected = ProvisionRequest(ProvisionStep.WIPE_ACKNOWLEDGEMENT, WipeKind.FULL, True, DEVICE)
         assert read_provision(body) == expected
 
     def test_directive_sent_back_is_no_acknowledgement(self) -> None:
@@ -104,13 +105,13 @@ class TestRead:
                 request = read_provision(body)
             except WbxmlError:
                 continue
-            assert wipe_answer(request, Wipe.DEVICE).body.startswith(HEADER)
+            assert wipe_answer(request, WipeKind.FULL).body.startswith(HEADER)
 
 
-DIRECTIVES = {Wipe.DEVICE: "0c", Wipe.ACCOUNT_ONLY: "3b"}
+DIRECTIVES = {WipeKind.FULL: "0c", WipeKind.ACCOUNT_ONLY: "3b"}
 
 
-@pytest.mark.parametrize("wipe", Wipe)
+@pytest.mark.parametrize("wipe", WipeKind)
 class TestAnswer:
     """What the gateway says while a wipe is pending."""
 
@@ -122,20 +123,20 @@ class TestAnswer:
             ProvisionRequest(ProvisionStep.POLICY_ACKNOWLEDGEMENT, succeeded=True),
         ],
     )
-    def test_directive(self, wipe: Wipe, request_: ProvisionRequest) -> None:
+    def test_directive(self, wipe: WipeKind, request_: ProvisionRequest) -> None:
         """Whatever a phone provisions for, it gets Status 1 and the empty directive."""
         answer = wipe_answer(request_, wipe)
         assert answer.outcome is WipeOutcome.DIRECTED
         expected = f"03016a00 000e 45 4b 03 31 00 01 {DIRECTIVES[wipe]} 01"
         assert answer.body == bytes.fromhex(expected)
 
-    def test_success(self, wipe: Wipe) -> None:
+    def test_success(self, wipe: WipeKind) -> None:
         """Its acknowledgement gets Status 1 alone: no wipe is asked for any more."""
         answer = wipe_answer(acknowledged(wipe, "1"), wipe)
         assert answer.outcome is WipeOutcome.ACKNOWLEDGED
         assert answer.body == bytes.fromhex("03016a00 000e 45 4b 03 31 00 01 01")
 
-    def test_failure(self, wipe: Wipe) -> None:
+    def test_failure(self, wipe: WipeKind) -> None:
         """A phone that failed gets Status 2 and the directive once more."""
         answer = wipe_answer(acknowledged(wipe, "2"), wipe)
         assert answer.outcome is WipeOutcome.FAILED
@@ -143,9 +144,9 @@ class TestAnswer:
         assert answer.body == bytes.fromhex(expected)
 
     @pytest.mark.parametrize("status", ["1", "2"])
-    def test_acknowledgement_of_the_other_wipe(self, wipe: Wipe, status: str) -> None:
+    def test_acknowledgement_of_the_other_wipe(self, wipe: WipeKind, status: str) -> None:
         """Having wiped the account does not stand for having wiped the device, nor the reverse."""
-        [other] = set(Wipe) - {wipe}
+        [other] = set(WipeKind) - {wipe}
         answer = wipe_answer(acknowledged(other, status), wipe)
         assert answer == wipe_answer(ProvisionRequest(), wipe)
 
@@ -156,5 +157,5 @@ class TestVersions:
     @pytest.mark.parametrize("version", ["2.5", "12.1", "14.1", "16.0", "16.1", None])
     def test_account_only_needs_16_1(self, version: str | None) -> None:
         """Every version knows the wipe of the device, 16.1 alone that of the account."""
-        assert Wipe.DEVICE.is_known_to(version)
-        assert Wipe.ACCOUNT_ONLY.is_known_to(version) == (version == "16.1")
+        assert can_be_told(WipeKind.FULL, version)
+        assert can_be_told(WipeKind.ACCOUNT_ONLY, version) == (version == "16.1")
