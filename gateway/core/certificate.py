@@ -119,6 +119,14 @@ class ClientCertificate:
             return f"serial number {self.serial_number:#x}"
 
     @property
+    def issuer_text(self) -> str:
+        """As `subject`, of the issuer; empty where it cannot be read."""
+        try:
+            return self._certificate.issuer.rfc4514_string()
+        except UNREADABLE:
+            return ""
+
+    @property
     def _certificate(self) -> x509.Certificate:
         """Parsed anew: kept, it would keep all that was ever read of it, 2 KB a connection."""
         return x509.load_der_x509_certificate(self._der)

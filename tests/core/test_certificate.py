@@ -327,6 +327,13 @@ class TestUnreadable:
         der = odd.replace(b"\x0c\x03odd", subject)
         assert ClientCertificate.from_der(der).subject == "serial number 0xabc"
 
+    def test_issuer(self) -> None:
+        """An issuer that is no text has none to show."""
+        der = CertificateAuthority.root("odd").issue_device().certificate_der
+        assert ClientCertificate.from_der(der).issuer_text == "CN=odd"
+        odd = der.replace(b"\x0c\x03odd", b"\x0c\x03\xff\xff\xff")
+        assert ClientCertificate.from_der(odd).issuer_text == ""
+
     def test_unknown_key(self) -> None:
         """A key of an unknown kind has no identifier that could be computed."""
         device = ROOT.issue_device(omit=[x509.SubjectKeyIdentifier.oid]).certificate_der

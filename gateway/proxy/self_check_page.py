@@ -1,0 +1,136 @@
+"""The self-check page: what its holder may know of a certificate, as HTML for a phone's browser.
+
+No script, nothing from elsewhere, one style sheet in the page that its policy names by hash.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from gateway.core.names import PrincipalName, SanName
+from gateway.core.self_check import Admitted, Outcome, Presented, SelfCheck
+from gateway.proxy import self_check_texts as texts
+from gateway.proxy.markup import Markup, element
+from gateway.proxy.self_check_style import STYLE
+
+_MOST_NAMES = 10
+"""Of one kind that are shown: a certificate may have thousands."""
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+FIELDS: Final[bytes] = (
+    "Content-Type: text/html; charset=utf-8\r\n"
+    f"Content-Language: {texts.LANGUAGE}\r\n"
+    "Cache-Control: no-store\r\n"
+    f"Content-Security-Policy: default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+    "Cross-Origin-Resource-Policy: same-origin\r\n"
+    "Referrer-Policy: no-referrer\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "X-Frame-Options: DENY\r\n"
+).encode("ascii")
+"""The header fields that belong to the page, each with its CRLF."""
+
+_ROOT = Markup("<!DOCTYPE html>\n")
+_LOOKS = {Outcome.ALLOWED: "good", Outcome.LATER: "wait", Outcome.RESET: "wait"}
+
+
+def page(found: SelfCheck, reference: str) -> bytes:
+    """The page about `found`; `reference` is the id of the audit record that has the cause."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="robots", content="noindex"),
+        element("title", f"{texts.OUTCOMES[found.outcome].headline} - {texts.TITLE}"),
+        element("style", Markup(STYLE)),
+    )
+    body = element("body", element("main", *_parts(found, reference)))
+    document = element("html", head, body, lang=texts.LANGUAGE)
+    return f"{_ROOT.source}{document.source}\n".encode()
+
+
+def _parts(found: SelfCheck, reference: str) -> Iterator[Markup]:
+    words = texts.OUTCOMES[found.outcome]
+    yield element("p", texts.TITLE, class_="title")
+    yield element(
+        "header",
+        element("h1", words.headline),
+        element("p", words.meaning),
+        class_=_LOOKS.get(found.outcome, "bad"),
+    )
+    yield _section(texts.MISSING_HEADING, element("p", words.missing))
+    yield _section(
+        texts.HELP_DESK_HEADING,
+        element("p", texts.READ_OUT, class_="soft"),
+        element("p", f"{words.spoken} {texts.REFERENCE}:"),
+        element("p", reference, class_="reference"),
+        element("p", texts.CHECKED_AT.format(moment=_moment(found.at)), class_="soft"),
+    )
+    if found.presented is None:
+        yield _section(texts.CERTIFICATE_HEADING, element("p", texts.UNREADABLE))
+    else:
+        rows = [*_admitted(found.admitted), *_presented(found.presented)]
+        yield _section(texts.CERTIFICATE_HEADING, element("dl", *_terms(rows)))
+
+
+_Row = tuple[str, list[str]]
+
+
+def _presented(presented: Presented) -> Iterator[_Row]:
+    upns = [one for one in presented.names if isinstance(one, PrincipalName)]
+    addresses = [one for one in presented.names if not isinstance(one, PrincipalName)]
+    if upns:
+        yield texts.USER_NAMES, _values(upns)
+    if addresses:
+        yield texts.ADDRESSES, _values(addresses)
+    if not presented.names:
+        yield texts.NO_NAMES, [texts.NONE]
+    yield texts.VALIDITY_LABEL, [texts.VALIDITY[presented.validity]]
+    yield texts.NOT_BEFORE, [_moment(presented.not_before)]
+    yield texts.NOT_AFTER, [_moment(presented.not_after)]
+
+
+def _admitted(admitted: Admitted | None) -> Iterator[_Row]:
+    if admitted is None:
+        return
+    crl_of = admitted.crl_of
+    yield texts.MAILBOX, [admitted.mailbox]
+    yield (
+        texts.REVOCATION,
+        [texts.NOT_CHECKED if crl_of is None else texts.NOT_REVOKED.format(moment=_moment(crl_of))],
+    )
+    yield texts.SUBJECT, [admitted.subject]
+    yield texts.ISSUER, [admitted.issuer or texts.UNREADABLE]
+    yield texts.SERIAL, [f"{admitted.serial_number:x}"]
+
+
+def _values(names: list[SanName]) -> list[str]:
+    shown = [one.value for one in names[:_MOST_NAMES]]
+    if len(names) > _MOST_NAMES:
+        shown.append(texts.MORE.format(count=len(names) - _MOST_NAMES))
+    return shown
+
+
+def _terms(rows: list[_Row]) -> Iterator[Markup]:
+    for label, values in rows:
+        yield element("dt", label)
+        for value in values:
+            yield element("dd", element("bdi", value))
+
+
+def _section(heading: str, *inside: Markup) -> Markup:
+    return element("section", element("h2", heading), *inside)
+
+
+def _moment(moment: datetime) -> str:
+    return texts.MOMENT.format(
+        day=moment.day,
+        month=texts.MONTHS[moment.month - 1],
+        year=moment.year,
+        hour=moment.hour,
+        minute=moment.minute,
+    )
