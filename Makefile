@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup run test cover cover-core check format certs test-postgresql test-real test-scale pkits bench \
-	bench-crl clean
+.PHONY: setup run test cover cover-core check format certs test-postgresql test-real test-scale \
+	test-browser pkits bench bench-crl clean
 
 setup: $(STAMP)
 
@@ -65,6 +65,12 @@ test-scale: setup
 	$(BIN)/python -m tests.scale.haproxy
 	$(BIN)/python -m tests.store.postgresql_server
 	$(BIN)/python -m pytest tests/scale
+
+# The self-check page in Debian's Chromium; its pictures are in build/browser/ afterwards. Installs
+# Chromium where it is missing, and gives it a policy for as long as it runs: run it as root.
+test-browser: setup
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest tests/browser
 
 # NIST's path validation suite against our own revocation engine; the results are in docs/pkits.md.
 pkits: setup

@@ -72,6 +72,7 @@ class Listen(Section):
     backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
     proxy_protocol: bool = False
     proxy_protocol_from: Annotated[tuple[Network, ...], FROM_TOML] = ()
+    self_check: bool = True
 
     @model_validator(mode="after")
     def _somebody_is_trusted(self) -> Self:

@@ -111,8 +111,8 @@ def self_check(
 ) -> SelfCheck:
     """What to tell the holder of `certificate` about `decision`, made `now` (UTC).
 
-    `revocation` is that of the facts; it is empty where they could not be gathered. `certificate`
-    is None where it cannot be read.
+    `revocation` is that of the facts, if it is let in. `certificate` is None where it cannot be
+    read.
     """
     if certificate is None:
         return SelfCheck(Outcome.NOT_TRUSTED, now, None)

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 
 from gateway.core.decision import Allow, Deny
 from gateway.core.eas import EasRequest
 from gateway.core.headers import Header
+from gateway.core.self_check import SelfCheck
 from gateway.proxy.messages import RequestHead
 
 
@@ -37,6 +39,16 @@ class PassOn:
 Outcome = LocalAnswer | Deny | PassOn
 
 
+class Holder(Protocol):
+    """Whoever holds the certificate of a connection."""
+
+    def self_check(self) -> SelfCheck:
+        """What the holder may know of the certificate and the verdict, as of now."""
+
+    def record(self, verdict: Allow | Deny, about: dict[str, str]) -> str:
+        """Put a verdict on record once more; its reference id is for the holder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request, as a responder sees it.
@@ -46,6 +58,7 @@ class Asked:
         target: as the device sent it.
         verdict: of the certificate, as of now.
         about: who asks, as a record says it (client_address, serial, issuer_key_id, mailbox, ...).
+        holder: who asks, to be asked for more.
         body: whole; empty where the responder reads none.
     """
 
@@ -53,6 +66,7 @@ class Asked:
     request: EasRequest
     verdict: Allow | Deny
     about: dict[str, str]
+    holder: Holder
     body: bytes = b""
 
     @property

@@ -41,9 +41,12 @@ class Observer:
         self.counters.decisions[denial.reason] += 1
         return self._record("deny", denial.reason, denial.detail, about)
 
-    def verdict(self, **about: str) -> None:
-        """Record a newly made verdict that allows; those from the cache are only counted."""
-        self._record("allow", "", "", about)
+    def verdict(self, **about: str) -> str:
+        """Record a newly made verdict that allows; those from the cache are only counted.
+
+        The answer is its reference id.
+        """
+        return self._record("allow", "", "", about)
 
     def seen(self, certificate: ClientCertificate, *, issuer_id: str, mailbox_key: str) -> None:
         """Tell that a certificate was let in for a mailbox, once an hour at most for each."""

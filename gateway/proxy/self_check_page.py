@@ -5,10 +5,11 @@ No script, nothing from elsewhere, one style sheet in the page that its policy n
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from gateway.core.headers import Header
 from gateway.core.names import PrincipalName, SanName
 from gateway.core.self_check import Admitted, Outcome, Presented, SelfCheck
 from gateway.proxy import self_check_texts as texts
@@ -18,22 +19,24 @@ from gateway.proxy.self_check_style import STYLE
 _MOST_NAMES = 10
 """Of one kind that are shown: a certificate may have thousands."""
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
 
-FIELDS: Final[bytes] = (
-    "Content-Type: text/html; charset=utf-8\r\n"
-    f"Content-Language: {texts.LANGUAGE}\r\n"
-    "Cache-Control: no-store\r\n"
-    f"Content-Security-Policy: default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
-    "Cross-Origin-Resource-Policy: same-origin\r\n"
-    "Referrer-Policy: no-referrer\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "X-Frame-Options: DENY\r\n"
-).encode("ascii")
-"""The header fields that belong to the page, each with its CRLF."""
+FIELDS: Final[tuple[Header, ...]] = (
+    (b"Content-Type", b"text/html; charset=utf-8"),
+    (b"Content-Language", texts.LANGUAGE.encode("ascii")),
+    (b"Cache-Control", b"no-store"),
+    (
+        b"Content-Security-Policy",
+        b"default-src 'none'; style-src 'sha256-%b'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'none'" % _STYLE_HASH,
+    ),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"X-Frame-Options", b"DENY"),
+)
+"""The header fields that belong to the page."""
 
-_ROOT = Markup("<!DOCTYPE html>\n")
 _LOOKS = {Outcome.ALLOWED: "good", Outcome.LATER: "wait", Outcome.RESET: "wait"}
 
 
@@ -50,7 +53,7 @@ def page(found: SelfCheck, reference: str) -> bytes:
     )
     body = element("body", element("main", *_parts(found, reference)))
     document = element("html", head, body, lang=texts.LANGUAGE)
-    return f"{_ROOT.source}{document.source}\n".encode()
+    return f"<!DOCTYPE html>\n{document.source}\n".encode()
 
 
 def _parts(found: SelfCheck, reference: str) -> Iterator[Markup]:
@@ -62,7 +65,7 @@ def _parts(found: SelfCheck, reference: str) -> Iterator[Markup]:
         element("p", words.meaning),
         class_=_LOOKS.get(found.outcome, "bad"),
     )
-    yield _section(texts.MISSING_HEADING, element("p", words.missing))
+    yield _section(texts.TO_DO_HEADING, element("p", words.to_do))
     yield _section(
         texts.HELP_DESK_HEADING,
         element("p", texts.READ_OUT, class_="soft"),
@@ -73,7 +76,7 @@ def _parts(found: SelfCheck, reference: str) -> Iterator[Markup]:
     if found.presented is None:
         yield _section(texts.CERTIFICATE_HEADING, element("p", texts.UNREADABLE))
     else:
-        rows = [*_admitted(found.admitted), *_presented(found.presented)]
+        rows = [*_mailbox(found.admitted), *_presented(found.presented), *_admitted(found.admitted)]
         yield _section(texts.CERTIFICATE_HEADING, element("dl", *_terms(rows)))
 
 
@@ -94,21 +97,27 @@ def _presented(presented: Presented) -> Iterator[_Row]:
     yield texts.NOT_AFTER, [_moment(presented.not_after)]
 
 
+def _mailbox(admitted: Admitted | None) -> Iterator[_Row]:
+    if admitted is not None:
+        yield texts.MAILBOX, [admitted.mailbox]
+
+
 def _admitted(admitted: Admitted | None) -> Iterator[_Row]:
     if admitted is None:
         return
-    crl_of = admitted.crl_of
-    yield texts.MAILBOX, [admitted.mailbox]
-    yield (
-        texts.REVOCATION,
-        [texts.NOT_CHECKED if crl_of is None else texts.NOT_REVOKED.format(moment=_moment(crl_of))],
-    )
+    yield texts.REVOCATION, [_revocation(admitted.crl_of)]
     yield texts.SUBJECT, [admitted.subject]
     yield texts.ISSUER, [admitted.issuer or texts.UNREADABLE]
     yield texts.SERIAL, [f"{admitted.serial_number:x}"]
 
 
-def _values(names: list[SanName]) -> list[str]:
+def _revocation(crl_of: datetime | None) -> str:
+    if crl_of is None:
+        return texts.NOT_CHECKED
+    return texts.NOT_REVOKED.format(moment=_moment(crl_of))
+
+
+def _values(names: Sequence[SanName]) -> list[str]:
     shown = [one.value for one in names[:_MOST_NAMES]]
     if len(names) > _MOST_NAMES:
         shown.append(texts.MORE.format(count=len(names) - _MOST_NAMES))

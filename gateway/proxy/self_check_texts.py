@@ -21,13 +21,13 @@ class Words:
     Attributes:
         headline: the outcome in a few words.
         meaning: what it means for the phone's owner.
-        missing: what is to be done, and by whom.
+        to_do: what is missing, and who can do something about it.
         spoken: what the owner says on the telephone; the reference follows.
     """
 
     headline: str
     meaning: str
-    missing: str
+    to_do: str
     spoken: str
 
 
@@ -101,7 +101,7 @@ VALIDITY: Final[Mapping[Validity, str]] = MappingProxyType(
     }
 )
 
-MISSING_HEADING: Final = "What is missing"
+TO_DO_HEADING: Final = "What to do"
 CERTIFICATE_HEADING: Final = "The certificate of this phone"
 HELP_DESK_HEADING: Final = "For the help desk"
 READ_OUT: Final = "Read this out, or show it:"

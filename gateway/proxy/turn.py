@@ -284,6 +284,7 @@ class Turn:
             request=self._admission.request,
             verdict=self._verdicts.current(self._route),
             about=self._verdicts.about(self._route),
+            holder=self._verdicts,
             body=body,
         )
         try:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from gateway.core.decision import Allow, Deny, Session
 from gateway.core.reasons import Reason
+from gateway.core.self_check import SelfCheck, self_check
 from gateway.errors import CertificateError, UpstreamError
 from gateway.proxy.index import Key, certificate_key, device_key, name_key
 from gateway.proxy.judge import Identity, Judge
@@ -116,6 +117,22 @@ class Verdicts:
         if self._mailbox:
             known["mailbox"] = self._mailbox
         return known
+
+    def self_check(self) -> SelfCheck:
+        """What the holder may know of the certificate and the verdict, as of now."""
+        verdict, now, identity = self.current(None), self._now(), self._identity
+        if identity is None:
+            return self_check(verdict, None, (), now)
+        is_let_in = isinstance(verdict, Allow)
+        facts = self._services.judge.facts(identity, now) if is_let_in else None
+        return self_check(verdict, identity.certificate, facts.revocation if facts else (), now)
+
+    def record(self, verdict: Allow | Deny, about: dict[str, str]) -> str:
+        """Put a verdict on record once more; its reference id is for the holder."""
+        observer = self._services.observer
+        if isinstance(verdict, Deny):
+            return observer.denied(verdict, **about)
+        return observer.verdict(**about)
 
     def _make(self, identity: Identity, route: Route | None) -> None:
         judge = self._services.judge

@@ -14,6 +14,7 @@ from gateway.errors import ConfigError
 from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Rules
 from gateway.proxy.routes import Routes
+from gateway.proxy.self_check import SELF_CHECK
 from gateway.proxy.services import Services
 from gateway.proxy.upstream import UpstreamPool
 from gateway.tasks import Tasks
@@ -66,7 +67,7 @@ class Parts:
         largest = upstream.buffer_limit_bytes
         return {
             "pool": self.pool,
-            "routes": Routes(upstream),
+            "routes": Routes(upstream, (SELF_CHECK,) if listen.self_check else ()),
             "request_filter": RequestHeaderFilter(identity_headers(upstream)),
             "response_filter": ResponseHeaderFilter(),
             "credentials": self.credentials,
