@@ -49,7 +49,7 @@ test-postgresql: setup
 	$(BIN)/python -m tests.store.postgresql_server
 	EAS_GATEWAY_TEST_POSTGRESQL=1 $(BIN)/python -m pytest -n 2 tests/store tests/cli/test_store.py
 
-# Installs Debian's SOGo: run it as root. What it needs beyond `setup` is the group `real`.
+# Installs Debian's SOGo and libwbxml: run it as root. What it needs beyond `setup` is the group `real`.
 test-real: .venv/.installed-real
 	$(BIN)/python -m tests.real.sogo down --wipe
 	$(BIN)/python -m tests.real.sogo up && $(BIN)/python -m pytest tests/real; status=$$?; \

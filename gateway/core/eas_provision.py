@@ -14,18 +14,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.device import WipeKind
 from gateway.core.eas_device_information import DeviceInformation, device_information
 from gateway.core.wbxml import SMALL_LIMITS, Element, decode, element, encode
 from gateway.errors import WbxmlError
 
 _SUCCESS, _PROTOCOL_ERROR = "1", "2"
-
-
-class WipeKind(enum.Enum):
-    """What a wipe takes from the device."""
-
-    FULL = "full"
-    ACCOUNT_ONLY = "account_only"
 
 
 _TAGS: Final[Mapping[WipeKind, str]] = MappingProxyType(

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.device import WipeKind
 from gateway.core.eas_device_information import DeviceInformation
 from gateway.core.eas_provision import (
     ProvisionRequest,
     ProvisionStep,
-    WipeKind,
     WipeOutcome,
     can_be_told,
     read_provision,

@@ -6,7 +6,14 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PACKAGES = ("sogo", "sogo-activesync", "mariadb-server", "memcached", "dovecot-imapd")
+PACKAGES = (
+    "sogo",
+    "sogo-activesync",
+    "mariadb-server",
+    "memcached",
+    "dovecot-imapd",
+    "libwbxml2-utils",  # wbxml2xml and xml2wbxml, which our own codec is checked against
+)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_POLICY = Path("/usr/sbin/policy-rc.d")  # invoke-rc.d asks it; 101 is "do not start"
 
