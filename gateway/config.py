@@ -7,34 +7,24 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     Field,
     PlainValidator,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from gateway.config_identity import Identity
-from gateway.config_section import FROM_TOML, Section
+from gateway.config_section import FOLDER, FROM_TOML, FilePath, Seconds, Section
+from gateway.config_upstream import Upstream, find_problem, http_url
 from gateway.core.decision import Reauthentication
 from gateway.errors import ConfigError
 
 DEFAULT_PATH = Path("config.toml")
-_FOLDER = "folder"  # validation context: what relative paths are relative to
-
-
-def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
-    folder: Path = (info.context or {}).get(_FOLDER, Path())
-    try:
-        return folder / path.expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"{path} begins with the home of a user who is not known") from error
 
 
 def _address(text: str) -> str:
@@ -54,11 +44,16 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         raise ValueError(f"write a network, such as 10.0.0.0/8 or fd00::/8: {error}") from error
 
 
-FilePath = Annotated[Path, FROM_TOML, AfterValidator(_beside_the_file)]
+def _public_url(value: str) -> str:
+    """Without the slash at the end; empty stands for the Host that a phone asks for."""
+    if value and not http_url(value).startswith("https://"):
+        raise ValueError("write https://HOST[:PORT], as phones reach the gateway")
+    return value.removesuffix("/")
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
 class Listen(Section):
@@ -87,6 +82,7 @@ class Tls(Section):
     """`[tls]`: the protocol towards phones."""
 
     minimum_version: Literal["1.2", "1.3"] = "1.2"
+    client_certificate: Literal["require", "request"] = "require"
     handshake_timeout_seconds: Seconds = 20
     ticket_lifetime_seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 3600
 
@@ -170,54 +166,11 @@ class Log(Section):
     format: Annotated[LogFormat, FROM_TOML] = LogFormat.JSON
 
 
-class Upstream(Section):
-    """`[[upstream]]`: a mail server behind the gateway."""
+class Gateway(Section):
+    """`[gateway]`: what phones are told of the gateway itself."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    url: str
-    path: str = "/Microsoft-Server-ActiveSync"
-    request_body: Literal["stream", "buffer"] = "stream"
-    buffer_limit_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
-    keep_alive: bool = True
-    connections: Annotated[int, Field(ge=1)] = 8000
-    connect_timeout_seconds: Seconds = 5
-    response_timeout_seconds: Annotated[float, Field(ge=60, le=86400, allow_inf_nan=False)] = 3900
-    ca_file: FilePath | None = None
-    credentials: Literal["header", "basic"] = "header"
-    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")] = "X-Remote-User"
-    user: Literal["upn", "primary_address", "sam_account_name"] = "upn"
-    password_file: FilePath | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _http_url(cls, value: str) -> str:
-        form = "write http://HOST[:PORT] or https://HOST[:PORT]"
-        try:
-            parts = urlsplit(value)
-            port = parts.port
-        except ValueError as error:
-            raise ValueError(f"{form}: {error}") from error
-        if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-            raise ValueError(form)
-        if not value.isascii() or not value.isprintable() or " " in value:
-            raise ValueError(f"{form}, without blanks and in ASCII (xn--...)")
-        if parts.path not in {"", "/"} or "?" in value or "#" in value or "@" in value:
-            raise ValueError("write no path, query or user here; the path has a key of its own")
-        return value
-
-    @field_validator("path")
-    @classmethod
-    def _absolute_path(cls, value: str) -> str:
-        plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#\\")
-        if not value.startswith("/") or not plain:
-            raise ValueError("write a path that begins with / and has no query")
-        return value
-
-    @model_validator(mode="after")
-    def _credentials_fit(self) -> Self:
-        if (self.credentials == "basic") != (self.password_file is not None):
-            raise ValueError('password_file belongs to credentials = "basic", which needs it')
-        return self
+    public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    autodiscover: Literal["answer", "rewrite", "off"] = "answer"
 
 
 class Config(Section):
@@ -232,13 +185,14 @@ class Config(Section):
     limits: Limits = Limits()
     admin: Admin = Admin()
     log: Log = Log()
+    gateway: Gateway = Gateway()
     upstream: Annotated[tuple[Upstream, ...], FROM_TOML] = ()
 
     @field_validator("upstream")
     @classmethod
-    def _one_upstream(cls, value: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
-        if len(value) > 1:
-            raise ValueError("one [[upstream]] is supported; every mailbox is served by it")
+    def _upstreams_differ(cls, value: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+        if problem := find_problem(value):
+            raise ValueError(problem)
         return value
 
 
@@ -270,7 +224,7 @@ def parse(text: str, *, folder: Path, name: str) -> Config:
     # A default is made here rather than in the class, where `folder` is not known.
     absent: dict[str, object] = {key: {} for key in Config.model_fields if key != "upstream"}
     try:
-        return Config.model_validate(absent | values, context={_FOLDER: folder})
+        return Config.model_validate(absent | values, context={FOLDER: folder})
     except ValidationError as error:
         problems = [f"{name}: {_key(p['loc'])}: {_words(p)}" for p in error.errors()]
         raise ConfigError("\n".join(problems)) from error

@@ -25,6 +25,8 @@ from gateway.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 UPSTREAM = '[[upstream]]\nname = "mail"\nurl = "https://mail.example.com"\n'
+OTHER_UPSTREAM = '[[upstream]]\nname = "other"\nurl = "https://other.example.com"\n'
+LOCATIONS = 'locations = ["https://a.example.com/eas"]\n'
 FOLDER = Path("/etc/gateway")
 
 
@@ -169,6 +171,21 @@ class TestGood:
         assert config.state.crl_directory == FOLDER / "data/crl"
         assert config.listen.certificate == Path("/srv/server.pem")
         assert config.listen.private_key == FOLDER / "../server.key"
+
+    def test_several_upstreams(self) -> None:
+        """Each with its hosts; the public URL has no slash at its end."""
+        more = 'more_urls = ["https://mail-b.example.com"]\n'
+        config = read(
+            UPSTREAM
+            + more
+            + OTHER_UPSTREAM
+            + LOCATIONS
+            + '[gateway]\npublic_url = "https://eas.example.com/"\n'
+        )
+        first, second = config.upstream
+        assert first.hosts == ("https://mail.example.com", "https://mail-b.example.com")
+        assert second.other_origins == {"https://a.example.com:443"}
+        assert config.gateway.public_url == "https://eas.example.com"
 
     def test_home_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """`~` is the home of the user who runs the gateway."""
@@ -330,7 +347,29 @@ WRONG = {
     '[log]\nlevel = "loud"\n': "log.level: write 'debug', 'info', 'warning' or 'error'",
     "upstream = 3\n": "upstream: write an array",
     "[upstream]\n": "upstream: write an array",
-    UPSTREAM + UPSTREAM: "upstream: one [[upstream]] is supported; every mailbox is served by it",
+    UPSTREAM + UPSTREAM: 'upstream: two upstreams are called "mail"',
+    UPSTREAM + "default = true\n" + OTHER_UPSTREAM + "default = true\n": (
+        "upstream: default = true is in more than one of them"
+    ),
+    UPSTREAM + LOCATIONS + OTHER_UPSTREAM + LOCATIONS: (
+        "upstream: locations: https://a.example.com:443 is of both mail and other"
+    ),
+    UPSTREAM + 'more_urls = ["https://MAIL.example.com:443"]\n': (
+        "upstream[0]: more_urls names a host that is there already"
+    ),
+    UPSTREAM + 'more_urls = ["mail2"]\n': (
+        "upstream[0].more_urls[0]: write http://HOST[:PORT] or https://HOST[:PORT]"
+    ),
+    UPSTREAM + 'locations = ["mail2"]\n': (
+        "upstream[0].locations[0]: write an http or https URL,"
+        " such as https://mail2.example.com/Microsoft-Server-ActiveSync"
+    ),
+    '[gateway]\npublic_url = "http://eas.example.com"\n': (
+        "gateway.public_url: write https://HOST[:PORT], as phones reach the gateway"
+    ),
+    '[gateway]\nautodiscover = "on"\n': (
+        "gateway.autodiscover: write 'answer', 'rewrite' or 'off'"
+    ),
     UPSTREAM + "keep_alive = 1\n": "upstream[0].keep_alive: write true or false, without quotes",
     UPSTREAM + 'credentials = "basic"\n': (
         'upstream[0]: password_file belongs to credentials = "basic", which needs it'
