@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway.config import Config, LogFormat, Upstream, load, parse
+from gateway.config import Config, LogFormat, load, parse
 from gateway.config_section import Section
+from gateway.config_upstream import Upstream
 from gateway.core.decision import Reauthentication
 from gateway.core.username_binding import (
     DEFAULT_RULES,

@@ -38,6 +38,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "connections_open": "Connections that are open now.",
         "held_requests": "Ping and Sync requests that wait for the upstream now.",
         "event_loop_lag_seconds": "How late the worker's event loop last ran a timer.",
+        "upstream_host_up": "1 if the worker takes this host of a mail server for up, else 0.",
         "workers_expected": "Workers that should run.",
         "workers_alive": "Workers that reported within the last 5 seconds.",
         "crl_age_seconds": "Time since thisUpdate of the CRL in use.",
@@ -182,6 +183,10 @@ def _workers(alive: Mapping[int, Report], expected: int) -> Iterable[Metric]:
     yield _gauge(
         "event_loop_lag_seconds", {key: c.loop_lag_seconds for key, c in counters.items()}, "worker"
     )
+    hosts: dict[tuple[str, ...], float] = {
+        (*key, *host): up for key, c in counters.items() for host, up in c.upstream_hosts.items()
+    }
+    yield _gauge("upstream_host_up", hosts, "worker", "upstream", "host")
 
 
 def _crls(crls: Sequence[CrlFacts], now: datetime) -> Iterable[Metric]:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.cli.findings import Finding, Findings, fail, ok, warn
-from gateway.config import Upstream
+from gateway.config_upstream import Upstream
 
 _VERSIONS: Final = "MS-ASProtocolVersions"
 _LONGEST_TEXT: Final = 200

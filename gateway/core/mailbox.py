@@ -24,7 +24,7 @@ class Mailbox:
         on_premises_upn: onPremisesUserPrincipalName; None where the directory has none.
         security_identifier: onPremisesSecurityIdentifier, AD's objectSid; None likewise.
         groups: the groups that device access rules may name it by, as written in the directory.
-        upstream: the name of the `[[upstream]]` that serves it; None for the first one.
+        upstream: the name of the `[[upstream]]` that serves it; None for the default one.
     """
 
     upn: str

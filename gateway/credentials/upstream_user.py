@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import Upstream
+from gateway.config_upstream import Upstream
 from gateway.core.mailbox import Mailbox
 from gateway.errors import ConfigError, UpstreamError
 
@@ -33,11 +33,12 @@ def credentials(upstream: Upstream) -> Credentials:
     return basic
 
 
-def identity_headers(upstream: Upstream) -> frozenset[bytes]:
-    """The header names by which this upstream knows a user; no client may send them."""
-    if upstream.credentials == "header":
-        return frozenset((upstream.header.encode("ascii"),))
-    return frozenset((b"authorization",))
+def identity_headers(*upstreams: Upstream) -> frozenset[bytes]:
+    """The header names by which any of these knows a user; no client may send them."""
+    return frozenset(
+        one.header.encode("ascii") if one.credentials == "header" else b"authorization"
+        for one in upstreams
+    )
 
 
 def _upn(mailbox: Mailbox) -> str | None:

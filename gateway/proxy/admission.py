@@ -33,9 +33,9 @@ class Admission:
         "_passed_route",
         "_passed_ruling",
         "_passed_verdict",
-        "_pool",
         "_server_name",
         "_services",
+        "_upstreams",
         "_verdicts",
         "request",
         "route",
@@ -55,7 +55,7 @@ class Admission:
         self.route: Route | None = None
         self.request = EasRequest()
         self._address = address
-        self._pool = services.pool
+        self._upstreams = services.upstreams
         self._forwarded = self._forwarded_fields()
 
     def judge(self, head: RequestHead) -> Deny | Responder | None:
@@ -65,15 +65,13 @@ class Admission:
         what is denied for want of a route.
         """
         services = self._services
-        if self._pool is not services.pool:  # the configuration is another one
-            self._pool, self._passed_head = services.pool, None
-            self._forwarded = self._forwarded_fields()
-        if (head.content_length or 0) > services.body_limit:
-            raise RequestError(f"the body is larger than {services.body_limit} bytes", _TOO_LARGE)
+        if self._upstreams is not services.upstreams:  # the configuration is another one
+            self._upstreams, self._passed_head = services.upstreams, None
         if head is self._passed_head:
             verdict = self._verdicts.current(self._passed_route)
             if verdict is self._passed_verdict:
                 self.route = self._passed_route
+                self._check_length(head)
                 return self._passed_ruling
         self._passed_head = self.route = None
         host = head.single.get(b"host")
@@ -83,6 +81,7 @@ class Admission:
         known = route if isinstance(route, Route) else None
         verdict = self._verdicts.current(known)
         self.route = known
+        self._check_length(head)
         if head.single.get(b"expect", _CONTINUE).lower() != _CONTINUE:
             raise RequestError("an unknown expectation", _EXPECTATION_FAILED)
         if known is not None:
@@ -116,10 +115,13 @@ class Admission:
             fields = self._services.request_filter(head.headers)
             head.forwarded = b"\r\n".join((*map(b": ".join, fields), b""))
             head.headers = []  # the head may be remembered for long, and this is the most of it
+        route, service = self.route, self._verdicts.service
         return Outgoing(
             head=b"".join(
                 (
-                    self.route.request_line,
+                    route.method,
+                    route.path or service.path,
+                    route.rest,
                     self._forwarded,
                     self._verdicts.credentials,
                     head.forwarded,
@@ -133,17 +135,17 @@ class Admission:
         )
 
     def _forwarded_fields(self) -> bytes:
-        """For the mail server, which is addressed by its own name.
+        """For the mail server, whose own name is the Host.
 
         It needs none of the gateway's (no X-Forwarded-Host): ActiveSync answers hold no links to
         the server.
         """
-        return (
-            f"X-Forwarded-For: {self._address}\r\nX-Forwarded-Proto: https\r\n".encode()
-            + b"Host: "
-            + self._services.pool.host_header
-            + b"\r\n"
-        )
+        return f"X-Forwarded-For: {self._address}\r\nX-Forwarded-Proto: https\r\n".encode()
+
+    def _check_length(self, head: RequestHead) -> None:
+        length, limit = head.content_length, self._verdicts.service.body_limit
+        if length is not None and length > limit:
+            raise RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE)
 
     def _check_host(self, host: bytes | None) -> None:
         """Host is the name that TLS was asked for, where one was (RFC 9110 section 7.4)."""

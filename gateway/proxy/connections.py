@@ -83,7 +83,7 @@ class Connections:
         now = time.monotonic()
         for connection in tuple(self._open):
             connection.check(now)
-        self._services.pool.sweep(now)
+        self._services.upstreams.sweep(now)
 
     async def drain(self, seconds: float) -> None:
         """End the idle connections now, the others with their answer, and all of them in time."""

@@ -29,10 +29,10 @@ class Dialogue:
         "_connection",
         "_ended",
         "_events",
-        "_pool",
         "_reader",
         "_services",
         "_turn",
+        "_upstreams",
         "_verdicts",
         "last",
     )
@@ -60,7 +60,7 @@ class Dialogue:
 
     def _renew(self) -> None:
         """Go by the configuration of now: at the beginning, and when it is another one."""
-        self._pool = self._services.pool
+        self._upstreams = self._services.upstreams
         self._reader = RequestReader(self._services.limits)
 
     @property
@@ -91,7 +91,7 @@ class Dialogue:
         turn = self._turn
         turn.began = time.perf_counter()
         if turn.exchange is None and not (self._events or turn.in_request or self.in_head):
-            if self._pool is not self._services.pool:
+            if self._upstreams is not self._services.upstreams:
                 self._renew()
             repeated = self._reader.repeated(data)
             if repeated is not None and not self._client_full:

@@ -321,7 +321,7 @@ class Downstream(asyncio.Protocol):
             if not dialogue.waits_for_answer:
                 self.finish()
         elif dialogue.waits_for_answer:
-            self._enter(_ANSWER, self._services.response_timeout_seconds)
+            self._enter(_ANSWER, dialogue.verdicts.service.response_timeout_seconds)
         elif dialogue.in_body:
             self._enter(_BODY, limits.body_timeout_seconds)
         elif not dialogue.in_head:

@@ -1,6 +1,7 @@
 """One request on its way to the mail server, and the answer on its way back."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,7 +53,7 @@ class Outgoing:
     """A request as the mail server is to get it.
 
     Attributes:
-        head: the request line and fields, without framing and without the empty line.
+        head: the request line and fields, without Host, framing and the empty line.
         length: the Content-Length; None where the request is chunked or has no body.
         retriable: repeating the request changes nothing (RFC 9110 section 9.2.2).
         client_keeps: the device wants its connection to stay.
@@ -73,6 +74,7 @@ class Exchange:
 
     __slots__ = (
         "_acquiring",
+        "_attempt",
         "_buffered",
         "_buffers",
         "_chunk_answer",
@@ -84,7 +86,7 @@ class Exchange:
         "_over",
         "_pending",
         "_pending_size",
-        "_pool",
+        "_pools",
         "_request",
         "_request_sent",
         "_response",
@@ -97,12 +99,14 @@ class Exchange:
     def __init__(
         self,
         client: Downstream,
-        pool: UpstreamPool,
+        pools: Sequence[UpstreamPool],
         buffered: Buffered | None,  # None: it goes on as it comes
         request: Outgoing,
     ) -> None:
+        """`pools` are those of the hosts, the one that should have the request first."""
         self._client = client
-        self._pool = pool
+        self._pools = pools
+        self._attempt = 0
         self._buffered = buffered
         self._buffers = buffered is not None
         self._counted = 0  # of `buffered.held`
@@ -155,7 +159,7 @@ class Exchange:
             if self._over:
                 return
         self.request_ended = self._acquiring = True
-        self._pool.acquire(self)
+        self._pools[self._attempt].acquire(self)
 
     def advance(self) -> None:
         """Send what has come, as far as the mail server may have it now."""
@@ -165,7 +169,7 @@ class Exchange:
             self._write()
         elif not self._acquiring and (self.request_ended or not self._buffers):
             self._acquiring = True
-            self._pool.acquire(self)
+            self._pools[self._attempt].acquire(self)
         if self._pending_size > _HIGH_WATER and not self._buffers:
             self._client.take_no_more(True)
 
@@ -199,9 +203,15 @@ class Exchange:
         self._write()
 
     def not_connected(self, error: UpstreamError) -> None:
-        """The mail server cannot be reached."""
+        """The host cannot be reached: the next one can have the request, or nobody."""
         self._acquiring = False
-        self._fail(error)
+        last = self._attempt + 1 == len(self._pools)
+        if self._over or last or isinstance(error, UpstreamFullError):
+            self._fail(error)
+            return
+        self._attempt += 1
+        self._acquiring = True
+        self._pools[self._attempt].acquire(self)
 
     def upstream_full(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the mail server takes the request more slowly than it comes."""
@@ -272,7 +282,7 @@ class Exchange:
             self._sent = False
             self._request_sent = False
             self._acquiring = True
-            self._pool.acquire(self, fresh=True)
+            self._pools[self._attempt].acquire(self, fresh=True)
         else:
             self._fail(error or UpstreamError("the mail server closed without a whole answer"))
 
@@ -294,11 +304,12 @@ class Exchange:
         if not self._sent:
             if self.request_ended:
                 framing = b"Content-Length: %d\r\n\r\n" % self._pending_size
-                data = b"".join((self._request.head, framing, *pieces))
+                data = b"".join((self._request.head, connection.host_line, framing, *pieces))
             elif self._buffers:
                 return
             else:
-                data = b"".join((self._request.head, self._framing(), *self._framed(pieces)))
+                start = self._request.head, connection.host_line, self._framing()
+                data = b"".join((*start, *self._framed(pieces)))
             self._sent = True
         else:
             if self._request_sent:

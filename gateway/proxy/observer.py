@@ -1,6 +1,7 @@
 """What happens in the data plane, counted and handed on; nothing here can block."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from gateway.core.certificate import ClientCertificate
@@ -76,6 +77,25 @@ class Observer:
             mailbox=about.get("mailbox", ""),
         )
         return reference
+
+    def hosts(self, urls: Iterable[tuple[str, str]]) -> None:
+        """These are the hosts of mail servers from now on, each by upstream and URL; all are up."""
+        self.counters.upstream_hosts = dict.fromkeys(urls, True)
+
+    def host(self, upstream: str, url: str, up: bool, detail: str) -> None:  # noqa: FBT001 (a state)
+        """A host went down or came up."""
+        hosts = self.counters.upstream_hosts
+        if (upstream, url) not in hosts:
+            return  # the configuration has it no more
+        hosts[upstream, url] = up
+        self.log(
+            "upstream.host_up" if up else "upstream.host_down",
+            "",
+            level="info" if up else "warning",
+            upstream=upstream,
+            host=url,
+            detail=detail,
+        )
 
     def log(self, event: str, address: str, *, level: Level = "info", **fields: str) -> None:
         """One log line, written by the control process."""

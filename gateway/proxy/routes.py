@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.config import Upstream
 from gateway.core.decision import Deny
 from gateway.core.eas import EasRequest
 from gateway.core.eas_query import encode_query, parse_query
@@ -23,16 +22,20 @@ class Route:
 
     Attributes:
         request: what the query says.
-        request_line: for the mail server, with its CRLF.
+        method, rest: what stands in the request line for the mail server before and behind the
+            path, with the CRLF.
         command: for logs and counters.
         held: whether the mail server may keep the answer back (MS-ASCMD 2.2.1.13, 2.2.1.21).
+        path: for the mail server; None: that of its ActiveSync.
         responder: who answers, or looks into each request; None: the mail server answers all.
     """
 
     request: EasRequest
-    request_line: bytes
+    method: bytes
+    rest: bytes
     command: str
     held: bool
+    path: bytes | None = None
     responder: Responder | None = None
 
 
@@ -63,10 +66,9 @@ class PathRule:
 class Routes:
     """Routes by target, remembered: phones repeat themselves. One instance a worker."""
 
-    def __init__(self, upstream: Upstream, rules: Sequence[PathRule] = ()) -> None:
+    def __init__(self, rules: Sequence[PathRule] = ()) -> None:
         """`rules` are for paths other than ActiveSync's; the first that matches counts."""
         self._rules = tuple(rules)
-        self._path = upstream.path.encode("ascii")
         self._known: dict[tuple[bytes, bytes, bytes | None], Route | Deny] = {}
 
     def find(self, method: bytes, target: bytes, host: bytes | None) -> Route | Deny:
@@ -92,7 +94,8 @@ class Routes:
         command = request.command or method.decode("ascii")
         return Route(
             request=request,
-            request_line=b"%b %b%b%b HTTP/1.1\r\n" % (method, self._path, mark, query),
+            method=method + b" ",
+            rest=b"%b%b HTTP/1.1\r\n" % (mark, query),
             command=command,
             held=command in {"Ping", "Sync"},
         )
@@ -105,11 +108,12 @@ class Routes:
         if method in _NEVER if rule.methods is None else method not in rule.methods:
             raise RequestError(f"{method.decode('latin-1')} is no method for {rule.path}", 405)
         mark = b"?" if target.query else b""
-        path = target.path.encode("ascii")
         return Route(
             request=EasRequest(),
-            request_line=b"%b %b%b%b HTTP/1.1\r\n" % (method, path, mark, target.query),
+            method=method + b" ",
+            rest=b"%b%b HTTP/1.1\r\n" % (mark, target.query),
             command=rule.command,
             held=False,
+            path=target.path.encode("ascii"),
             responder=rule.responder,
         )

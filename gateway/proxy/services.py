@@ -6,12 +6,11 @@ from ipaddress import IPv4Network, IPv6Network
 
 from gateway.config import Limits
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
-from gateway.credentials.upstream_user import Credentials
 from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
 from gateway.proxy.routes import Routes
-from gateway.proxy.upstream import UpstreamPool
+from gateway.proxy.upstreams import Upstreams
 from gateway.tls.listener import Listener
 
 Network = IPv4Network | IPv6Network
@@ -32,24 +31,21 @@ class Services:
             its tickets are no longer good.
         proxies: who must say, by the PROXY protocol, who the client is, and nobody else may
             connect; None where clients connect themselves.
-        buffered: counts what is held of requests that are read whole; None where they are not.
-        body_limit: bytes of one request body that are taken.
+        upstreams: the mail servers; replaced whole when the configuration is another one.
+        public_url: how phones reach the gateway; empty: by the Host that they ask for.
         looked_into: counts what is held of requests that a responder is to see whole.
     """
 
     listener: Listener
     judge: Judge
-    pool: UpstreamPool
+    upstreams: Upstreams
     routes: Routes
     request_filter: RequestHeaderFilter
     response_filter: ResponseHeaderFilter
-    credentials: Credentials
     observer: Observer
     limits: Limits
-    buffered: Buffered | None
-    body_limit: int
     handshake_timeout_seconds: float
-    response_timeout_seconds: float
     clock: Callable[[], float]  # seconds since the epoch
+    public_url: str = ""
     proxies: Sequence[Network] | None = None
     looked_into: Buffered = field(default_factory=_looked_into)

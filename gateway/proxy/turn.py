@@ -108,8 +108,8 @@ class Turn:
         elif exchange is None:
             if self._body_bytes > _DISCARD_LIMIT:
                 self._owner.end()
-        elif self._body_bytes > self._services.body_limit:
-            limit = self._services.body_limit
+        elif self._body_bytes > self._verdicts.service.body_limit:
+            limit = self._verdicts.service.body_limit
             self.bad_request(RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE))
         else:
             exchange.body(data)
@@ -224,7 +224,9 @@ class Turn:
         services.observer.counters.decisions[ALLOW] += 1
         outgoing = self._admission.outgoing(head, self.began)
         outgoing.client_keeps = outgoing.client_keeps and not self._owner.last
-        self.exchange = Exchange(self, services.pool, services.buffered, outgoing)
+        service = self._verdicts.service
+        pools = service.hosts.order(self._verdicts.mailbox_key)
+        self.exchange = Exchange(self, pools, service.buffered, outgoing)
         if self._route is not None and self._route.held:
             services.observer.counters.held_requests += 1
         if self._body_bytes == 0:

@@ -4,11 +4,12 @@ import asyncio
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
-from gateway.config import Upstream
+from gateway.config_upstream import Upstream
 from gateway.errors import ConfigError, UpstreamError, UpstreamFullError
 from gateway.proxy.messages import END, ResponseEvent, ResponseHead, ResponseParser
 from gateway.proxy.repeats import RepeatedHeads
@@ -46,7 +47,11 @@ class Waiting(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """One connection to the mail server; serves one exchange at a time."""
+    """One connection to the mail server; serves one exchange at a time.
+
+    Attributes:
+        host_line: the Host field for the server, with its CRLF.
+    """
 
     __slots__ = (
         "_between",
@@ -55,12 +60,14 @@ class UpstreamConnection(asyncio.Protocol):
         "_pool",
         "_transport",
         "exchange",
+        "host_line",
         "idle_since",
         "reused",
     )
 
     def __init__(self, pool: "UpstreamPool") -> None:
         self._pool = pool
+        self.host_line = pool.host_line
         self._parser = ResponseParser()
         self._transport: asyncio.Transport | None = None
         self.exchange: Waiting | None = None
@@ -159,10 +166,18 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 class UpstreamPool:
-    """The connections of one worker to one upstream."""
+    """The connections of one worker to one host of an upstream.
 
-    def __init__(self, settings: Upstream, tasks: Tasks) -> None:
-        parts = urlsplit(settings.url)
+    Attributes:
+        url: of the host.
+        tried: told of every attempt to connect that was made: the error, or None if it went well.
+    """
+
+    def __init__(self, settings: Upstream, tasks: Tasks, *, url: str | None = None) -> None:
+        """`url` is that of the host; without it, the first of `settings`."""
+        self.url = url or settings.url
+        self.tried: Callable[[UpstreamError | None], None] = _nobody
+        parts = urlsplit(self.url)
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS[parts.scheme]
         self._settings = settings
@@ -176,7 +191,7 @@ class UpstreamPool:
         self._connecting = 0
         default = _PORTS[parts.scheme] == self._port
         name = f"[{self._host}]" if ":" in self._host else self._host
-        self.host_header = name.encode() if default else f"{name}:{self._port}".encode()
+        self.host_line = f"Host: {name if default else f'{name}:{self._port}'}\r\n".encode()
 
     async def resolve(self) -> None:
         """Know the upstream's addresses; keeps the old ones when the resolver fails.
@@ -253,10 +268,13 @@ class UpstreamPool:
             connection = await self._dial()
         except (OSError, ssl.SSLError, TimeoutError) as error:
             sentence = str(error) or "no answer within upstream.connect_timeout_seconds"
-            exchange.not_connected(UpstreamError(f"{self._settings.url}: {sentence}"))
+            problem = UpstreamError(f"{self.url}: {sentence}")
+            self.tried(problem)
+            exchange.not_connected(problem)
             return
         finally:
             self._connecting -= 1
+        self.tried(None)
         if not connection.usable:
             exchange.not_connected(UpstreamError("the mail server closed the connection at once"))
             return
@@ -286,6 +304,10 @@ class UpstreamPool:
             else:
                 return connection
         raise failure or OSError("no address")
+
+
+def _nobody(_error: UpstreamError | None) -> None:
+    """Nobody is told."""
 
 
 def _tls_context(settings: Upstream) -> ssl.SSLContext:

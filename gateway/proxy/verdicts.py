@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gateway.core.decision import Allow, Deny, Session
+from gateway.core.mailbox import Mailbox
 from gateway.core.reasons import Reason
 from gateway.core.self_check import SelfCheck, self_check
 from gateway.errors import CertificateError, UpstreamError
@@ -11,6 +12,7 @@ from gateway.proxy.index import Key, certificate_key, device_key, name_key
 from gateway.proxy.judge import Identity, Judge
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
+from gateway.proxy.upstreams import UpstreamService
 
 _FOR_EVER = float("inf")
 _NEVER = -1
@@ -22,6 +24,11 @@ class Verdicts:
     Asking again costs one comparison of integers and one of moments, as long as the judge's epoch
     stands and no certificate or CRL has run out. A verdict that is made again and allows the same
     mailbox as before is not put on record a second time.
+
+    Attributes:
+        service: the mail server of the mailbox, once that is known.
+        mailbox_key: empty before it is known.
+        credentials: what makes it act for the mailbox.
     """
 
     __slots__ = (
@@ -36,6 +43,8 @@ class Verdicts:
         "_until",
         "_verdict",
         "credentials",
+        "mailbox_key",
+        "service",
     )
 
     def __init__(
@@ -57,11 +66,12 @@ class Verdicts:
         self._epoch = _NEVER
         self._until = 0.0
         self._verdict: Allow | Deny = Deny(Reason.STATE_UNAVAILABLE, "nothing is decided yet")
-        self._mailbox = ""
+        self._mailbox = self.mailbox_key = ""
         self._device_id = ""
         self._identity: Identity | None = None
         self._filed_by: Judge | None = None
         self.credentials = b""
+        self.service = services.upstreams.default
         try:
             self._identity = services.judge.identify(chain, self._now(), session=session)
         except CertificateError as error:
@@ -140,7 +150,7 @@ class Verdicts:
         verdict = judge.decide(identity, self._now())
         if isinstance(verdict, Allow):
             try:
-                self.credentials = self._services.credentials(verdict.mailbox)
+                self._served_by(self._services.upstreams.of(verdict.mailbox), verdict.mailbox)
             except UpstreamError as error:
                 verdict = Deny(Reason.UPSTREAM_UNAVAILABLE, str(error))
         before, self._verdict = self._verdict, verdict
@@ -149,11 +159,17 @@ class Verdicts:
             self._until = _FOR_EVER
             return
         self._mailbox = verdict.mailbox.upn
+        self.mailbox_key = verdict.mailbox.key
         self._until = verdict.expires_at.timestamp()
         if isinstance(before, Deny) or before.mailbox.key != verdict.mailbox.key:
             self._let_in(identity, verdict, route)
         elif self._filed_by is not judge:  # it may read other names in the certificate
             self._refile()
+
+    def _served_by(self, service: UpstreamService, mailbox: Mailbox) -> None:
+        """Raises UpstreamError, and all is as it was, if `service` cannot be told who it is."""
+        self.credentials = service.credentials(mailbox)
+        self.service = service
 
     def _let_in(self, identity: Identity, verdict: Allow, route: Route | None) -> None:
         services = self._services

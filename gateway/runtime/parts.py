@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-from gateway.config import Config, Upstream
+from gateway.config import Config
 from gateway.core.authority import Authority
 from gateway.core.decision import Session
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
-from gateway.credentials.upstream_user import Credentials, credentials, identity_headers
-from gateway.errors import ConfigError
-from gateway.proxy.exchange import Buffered
+from gateway.credentials.upstream_user import identity_headers
 from gateway.proxy.judge import Rules
 from gateway.proxy.routes import Routes
 from gateway.proxy.self_check import SELF_CHECK
 from gateway.proxy.services import Services
-from gateway.proxy.upstream import UpstreamPool
+from gateway.proxy.upstreams import Changed, Upstreams, build_upstreams
 from gateway.tasks import Tasks
 from gateway.tls.context import ServerIdentity
 from gateway.tls.listener import Listener
@@ -28,24 +26,20 @@ class Parts:
 
     config: Config
     identity: ServerIdentity
-    upstream: Upstream
-    pool: UpstreamPool
-    credentials: Credentials
+    upstreams: Upstreams
     rules: Rules
 
     @classmethod
-    def build(cls, config: Config, tasks: Tasks) -> Self:
+    def build(cls, config: Config, tasks: Tasks, changed: Changed) -> Self:
         """Everything, or GatewayError that names the key or file; blocks while files are read.
 
-        The pool spawns its connections in `tasks`.
+        The pools spawn their connections in `tasks`; `changed` is told by name of an upstream of
+        which host went down or came up.
         """
-        upstream = only_upstream(config)
         return cls(
             config=config,
             identity=ServerIdentity(config.listen.certificate, config.listen.private_key),
-            upstream=upstream,
-            pool=UpstreamPool(upstream, tasks),
-            credentials=credentials(upstream),
+            upstreams=build_upstreams(config, tasks, changed),
             rules=Rules(config.identity.rules, config.revocation.reauthentication),
         )
 
@@ -62,20 +56,15 @@ class Parts:
 
     def services(self) -> Mapping[str, Any]:
         """The fields of `Services` that follow from the configuration alone."""
-        limits, upstream, listen = self.config.limits, self.upstream, self.config.listen
-        buffered = upstream.request_body == "buffer"
-        largest = upstream.buffer_limit_bytes
+        listen = self.config.listen
         return {
-            "pool": self.pool,
-            "routes": Routes(upstream, (SELF_CHECK,) if listen.self_check else ()),
-            "request_filter": RequestHeaderFilter(identity_headers(upstream)),
+            "upstreams": self.upstreams,
+            "routes": Routes((SELF_CHECK,) if listen.self_check else ()),
+            "request_filter": RequestHeaderFilter(identity_headers(*self.config.upstream)),
             "response_filter": ResponseHeaderFilter(),
-            "credentials": self.credentials,
-            "limits": limits,
-            "buffered": Buffered(limits.buffered_bytes) if buffered else None,
-            "body_limit": min(limits.body_bytes, largest) if buffered else limits.body_bytes,
+            "limits": self.config.limits,
             "handshake_timeout_seconds": self.config.tls.handshake_timeout_seconds,
-            "response_timeout_seconds": upstream.response_timeout_seconds,
+            "public_url": self.config.gateway.public_url,
             "proxies": listen.proxy_protocol_from if listen.proxy_protocol else None,
         }
 
@@ -83,10 +72,3 @@ class Parts:
         """From now on `services` are those of this configuration; the judge is the caller's."""
         for name, value in self.services().items():
             setattr(services, name, value)
-
-
-def only_upstream(config: Config) -> Upstream:
-    """The upstream that every mailbox is served by; raises ConfigError if there is none."""
-    if not config.upstream:
-        raise ConfigError("upstream: name the mail server in an [[upstream]] table")
-    return config.upstream[0]

@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 
 from gateway.config import Config
 from gateway.core.authority import Authority
-from gateway.credentials.upstream_user import credentials
 from gateway.errors import ConfigError, GatewayError
-from gateway.proxy.upstream import UpstreamPool
-from gateway.runtime.parts import only_upstream
+from gateway.proxy.upstreams import build_upstreams
 from gateway.store.store import open_store, store_exists
 from gateway.tasks import Tasks
 from gateway.tls.context import ServerIdentity, root_count, server_context
@@ -41,9 +39,7 @@ def _require_identity(config: Config) -> None:
 
 
 def _require_upstream(config: Config) -> None:
-    upstream = only_upstream(config)
-    credentials(upstream)
-    UpstreamPool(upstream, Tasks())
+    build_upstreams(config, Tasks(), lambda *_: None)
 
 
 def _require_state_directory(config: Config) -> None:

@@ -17,12 +17,12 @@ import structlog
 import uvloop
 
 from gateway.core.decision import Session
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError
 from gateway.proxy.connections import Connections
 from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
 from gateway.proxy.services import Services
-from gateway.proxy.upstream import UpstreamPool
+from gateway.proxy.upstreams import Upstreams
 from gateway.runtime.following import Following, Known
 from gateway.runtime.parts import Parts
 from gateway.runtime.process import ProcessArguments, end_within, watch_lifeline
@@ -55,7 +55,7 @@ class _Running:
     parts: Parts
     known: Known
     services: Services
-    resolving: "asyncio.Task[None]"
+    keeping: "asyncio.Task[None]"
 
 
 class Worker:
@@ -71,12 +71,12 @@ class Worker:
         self._heard = time.monotonic()
         self._stop = asyncio.Event()
         self._drain_seconds = _DRAIN_SECONDS
-        self._parts = Parts.build(settings.config, self._tasks)
         self._following = Following(settings.config)
         self._counters = Counters()
         self._observer = Observer(self._counters, Sender(arguments.channel_fd), arguments.number)
+        self._parts = Parts.build(settings.config, self._tasks, self._observer.host)
         self._status = StatusSender(arguments.status_fd, arguments.name, settings.generation)
-        self._retired: weakref.WeakSet[UpstreamPool] = weakref.WeakSet()
+        self._retired: weakref.WeakSet[Upstreams] = weakref.WeakSet()
 
     async def run(self) -> bool:
         """Serve until SIGTERM, or until the supervisor is gone; raises GatewayError.
@@ -101,7 +101,7 @@ class Worker:
         await self._stop.wait()
         server.close()
         await connections.drain(self._drain_seconds)
-        running.services.pool.close()
+        running.services.upstreams.close()
         self._observer.flush()
         await self._lasting.close()
         await self._tasks.close()
@@ -127,7 +127,8 @@ class Worker:
         known = await self._following.poll()
         if known is None:
             raise AssertionError("the first poll tells what is known")
-        await self._resolve(parts.pool)
+        self._observer.hosts(parts.upstreams.urls())
+        await self._resolve(parts.upstreams)
         services = Services(
             listener=_listener(parts, known),
             judge=Judge(parts.rules, known.snapshot, known.revocation),
@@ -135,15 +136,13 @@ class Worker:
             clock=time.time,
             **parts.services(),
         )
-        resolving = self._lasting.spawn(parts.pool.keep_resolved(), name="resolve")
-        return _Running(parts, known, services, resolving)
+        keeping = self._lasting.spawn(parts.upstreams.keep(), name="keep upstreams")
+        return _Running(parts, known, services, keeping)
 
-    async def _resolve(self, pool: UpstreamPool) -> None:
+    async def _resolve(self, upstreams: Upstreams) -> None:
         """A name that has no address yet must not keep the worker from starting."""
-        try:
-            await pool.resolve()
-        except UpstreamError as error:
-            _log.warning("upstream.unresolved", detail=str(error))
+        for problem in await upstreams.resolve():
+            _log.warning("upstream.unresolved", detail=problem)
 
     async def _follow(self, running: _Running, connections: Connections) -> None:
         """Swap in what is new, and note when all that is to be known was last known."""
@@ -198,8 +197,10 @@ class Worker:
             return
         try:
             settings = await asyncio.to_thread(Settings, self._arguments.settings_fd)
-            parts = await asyncio.to_thread(Parts.build, settings.config, self._tasks)
-            await self._resolve(parts.pool)
+            parts = await asyncio.to_thread(
+                Parts.build, settings.config, self._tasks, self._observer.host
+            )
+            await self._resolve(parts.upstreams)
             self._swap(running, parts)
         except GatewayError as error:
             self._status.refuse(number, str(error))
@@ -216,12 +217,13 @@ class Worker:
         judge.epoch = services.judge.epoch + 1  # so that every verdict is made again
         if not services.judge.available:
             judge.suspend()
-        old = services.pool
+        old = services.upstreams
         parts.replace_in(services)
         services.listener, services.judge = listener, judge
         running.parts = parts
-        running.resolving.cancel()
-        running.resolving = self._lasting.spawn(parts.pool.keep_resolved(), name="resolve")
+        running.keeping.cancel()
+        running.keeping = self._lasting.spawn(parts.upstreams.keep(), name="keep upstreams")
+        self._observer.hosts(parts.upstreams.urls())
         self._following.reconfigure(parts.config)
         old.close()
         self._retired.add(old)
@@ -237,8 +239,8 @@ class Worker:
             self._suspend_if_stale(running)
             connections.sweep()
             self._renew_listener(running)
-            for pool in tuple(self._retired):
-                pool.sweep(now)
+            for upstreams in tuple(self._retired):
+                upstreams.sweep(now)
             self._observer.flush()
             self._status.report()
 

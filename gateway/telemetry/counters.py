@@ -110,6 +110,7 @@ class Counters:
         latency_sum: seconds the gateway added to all of them together.
         audit_dropped: audit records that found the pipe full.
         loop_lag_seconds: gauge; how late the event loop ran a timer last.
+        upstream_hosts: gauge; whether each host is up, by its upstream's name and its URL.
     """
 
     connections_accepted: int = 0
@@ -122,6 +123,7 @@ class Counters:
     latency_sum: float = 0.0
     audit_dropped: int = 0
     loop_lag_seconds: float = 0.0
+    upstream_hosts: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def count_request(self, command: str, status: int) -> None:
         """Add one request; a command that no protocol document names counts as `OTHER`."""
@@ -165,6 +167,7 @@ class Counters:
             "latency_sum": self.latency_sum,
             "audit_dropped": self.audit_dropped,
             "loop_lag_seconds": self.loop_lag_seconds,
+            "upstream_hosts": [[*key, up] for key, up in self.upstream_hosts.items()],
         }
 
     @classmethod
@@ -180,6 +183,9 @@ class Counters:
                 latency_sum=float(values["latency_sum"]),
                 audit_dropped=int(values["audit_dropped"]),
                 loop_lag_seconds=float(values["loop_lag_seconds"]),
+                upstream_hosts={
+                    (str(n), str(u)): bool(up) for n, u, up in values["upstream_hosts"]
+                },
             )
             counters.handshakes.update(_counts(values["handshakes"]))
             counters.decisions.update(_counts(values["decisions"]))

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli.main import main
 from gateway.cli.serve import configuration_file
-from gateway.config import Config, Listen, Upstream
+from gateway.config import Config, Listen
 from gateway.config import State as StateTable
+from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.pki.folder import read_certificates
 from gateway.runtime import sockets

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config import Upstream
+from gateway.config_upstream import Upstream
 from gateway.core.mailbox import Mailbox
 from gateway.credentials.upstream_user import credentials, identity_headers
 from gateway.errors import ConfigError, UpstreamError

@@ -13,7 +13,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.config import Limits, Upstream
+from gateway.config import Config, Limits
+from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Reauthentication, Session, TokenValidFrom
@@ -23,16 +24,15 @@ from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.username_binding import DEFAULT_RULES
-from gateway.credentials.upstream_user import credentials, identity_headers
+from gateway.credentials.upstream_user import identity_headers
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
-from gateway.proxy.exchange import Buffered
 from gateway.proxy.index import Key
 from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.observer import Observer
 from gateway.proxy.routes import PathRule, Routes
 from gateway.proxy.services import Network, Services
-from gateway.proxy.upstream import UpstreamPool
+from gateway.proxy.upstreams import build_upstreams
 from gateway.tasks import Tasks
 from gateway.telemetry.channel import Sender, open_channel
 from gateway.telemetry.counters import Counters
@@ -341,6 +341,7 @@ class Bed:
         self.rules: Sequence[PathRule] = settings.pop("rules", ())
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
         self.upstream = Upstream(name="mail", url=url, **settings)
+        self.more_upstreams: tuple[Upstream, ...] = ()
         self.directory = Directory(
             MappingProxyType({a.id: a for a in _authorities(pki)}),
             (Mailbox("alice@example.test"), Mailbox("bob@example.test")),
@@ -352,7 +353,6 @@ class Bed:
         self.counters = Counters()
         self.proxies: tuple[Network, ...] | None = proxies
         self.handshake_timeout_seconds = 20.0
-        self.response_timeout_seconds = 3900.0
         self.port = 0
         self._server: asyncio.Server | None = None
         self._reading, writing = open_channel()
@@ -363,31 +363,22 @@ class Bed:
 
     async def start(self) -> None:
         """Listen on a free port."""
-        pool = UpstreamPool(self.upstream, self._tasks)
-        await pool.resolve()
-        self.pool = pool
+        observer = Observer(self.counters, self._sender, 1)
+        config = Config(limits=self.limits, upstream=(self.upstream, *self.more_upstreams))
+        upstreams = build_upstreams(config, self._tasks, observer.host)
+        observer.hosts(upstreams.urls())
+        await upstreams.resolve()
+        self.pool = upstreams.default.hosts.pools[0]
         self.services = Services(
             listener=self.listener(),
             judge=self.judge,
-            pool=pool,
-            routes=Routes(self.upstream, self.rules),
-            request_filter=RequestHeaderFilter(identity_headers(self.upstream)),
+            upstreams=upstreams,
+            routes=Routes(self.rules),
+            request_filter=RequestHeaderFilter(identity_headers(*config.upstream)),
             response_filter=ResponseHeaderFilter(),
-            credentials=credentials(self.upstream),
-            observer=Observer(self.counters, self._sender, 1),
+            observer=observer,
             limits=self.limits,
-            buffered=(
-                Buffered(self.limits.buffered_bytes)
-                if self.upstream.request_body == "buffer"
-                else None
-            ),
-            body_limit=(
-                self.upstream.buffer_limit_bytes
-                if self.upstream.request_body == "buffer"
-                else self.limits.body_bytes
-            ),
             handshake_timeout_seconds=self.handshake_timeout_seconds,
-            response_timeout_seconds=self.response_timeout_seconds,
             clock=self._clock,
         )
         self.services.proxies = self.proxies
@@ -413,7 +404,7 @@ class Bed:
             for phone in self._phones:
                 phone.close()
             await self._connections.drain(0)
-            self.pool.close()
+            self.services.upstreams.close()
         await self._tasks.close()
         self._sender.close()
         self._reading.close()
@@ -465,7 +456,7 @@ class Bed:
         now = time.monotonic() + later
         for connection in self.connections:
             connection.check(now)
-        self.pool.sweep(now)
+        self.services.upstreams.sweep(now)
 
     def _clock(self) -> float:
         return self.now()

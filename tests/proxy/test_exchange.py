@@ -130,7 +130,7 @@ class TestBuffer:
         """Beyond it 503 and Retry-After; what was held is free again, however its request ends."""
         small = {"buffered_bytes": 1024}
         async with bed(pki, request_body="buffer", limits=small) as plane:
-            buffered = plane.services.buffered
+            buffered = plane.services.upstreams.default.buffered
             assert buffered is not None
             phone = await plane.phone()
             phone.writer.write(post(b"a" * 1000, headers="Content-Length: 2000\r\n", length=False))

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.config import Config
 from gateway.core.decision import Reauthentication
 from gateway.core.headers import RequestHeaderFilter
 from gateway.core.username_binding import BindingRules, CertificateField, UsernameBinding
-from gateway.credentials.upstream_user import credentials, identity_headers
+from gateway.credentials.upstream_user import identity_headers
 from gateway.proxy.index import name_key
 from gateway.proxy.judge import Judge, Rules
-from gateway.proxy.routes import Routes
-from gateway.proxy.upstream import UpstreamPool
+from gateway.proxy.upstreams import Upstreams, build_upstreams
 from gateway.tasks import Tasks
 from tests.helpers import Pki
 from tests.proxy.bed import Bed, MailServer, bed, post
@@ -24,18 +24,17 @@ async def plane(pki: Pki) -> AsyncIterator[Bed]:
         yield made
 
 
-async def _go_over(plane: Bed, mail: MailServer, header: str) -> UpstreamPool:
+async def _go_over(plane: Bed, mail: MailServer, header: str) -> Upstreams:
     """As a worker does: another mail server, which knows users by another header."""
     url = f"http://127.0.0.1:{mail.port}"
     upstream = plane.upstream.model_copy(update={"url": url, "header": header, "path": "/eas"})
     services = plane.services
-    services.pool = pool = UpstreamPool(upstream, Tasks())
-    await pool.resolve()
-    services.routes = Routes(upstream)
+    config = Config(upstream=(upstream,))
+    services.upstreams = build_upstreams(config, Tasks(), services.observer.host)
+    await services.upstreams.resolve()
     services.request_filter = RequestHeaderFilter(identity_headers(upstream))
-    services.credentials = credentials(upstream)
     plane.changed()
-    return pool
+    return services.upstreams
 
 
 async def test_the_same_head_goes_to_another_server_under_another_name(plane: Bed) -> None:
@@ -46,7 +45,7 @@ async def test_the_same_head_goes_to_another_server_under_another_name(plane: Be
     phone = await plane.phone()
     for _ in range(3):
         await phone.ask(forged)
-    pool = await _go_over(plane, other, "X-Other-User")
+    upstreams = await _go_over(plane, other, "X-Other-User")
     for _ in range(3):
         assert (await phone.ask(forged)).status == 200
     assert len(plane.mail.requests) == len(other.requests) == 3
@@ -55,7 +54,7 @@ async def test_the_same_head_goes_to_another_server_under_another_name(plane: Be
         assert request.get("x-other-user") == ["alice@example.test"]
         assert request.get("x-remote-user") == []
         assert request.get("host") == [f"127.0.0.1:{other.port}"]
-    pool.close()
+    upstreams.close()
     await other.stop()
 
 
@@ -65,9 +64,9 @@ async def test_the_limits_of_a_head_are_those_of_now(plane: Bed) -> None:
     large = post(headers=f"X-Long: {'x' * 4000}\r\n")
     assert (await phone.ask(large)).status == 200
     plane.services.limits = plane.limits.model_copy(update={"header_bytes": 2048})
-    pool = await _go_over(plane, plane.mail, "X-Remote-User")
+    upstreams = await _go_over(plane, plane.mail, "X-Remote-User")
     assert (await phone.ask(large)).status == 431
-    pool.close()
+    upstreams.close()
 
 
 async def test_a_connection_is_found_by_what_its_certificate_names_now(plane: Bed) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Upstream
+from gateway.config_upstream import Upstream
 from gateway.errors import ConfigError, UpstreamError
 from gateway.pki.authority import CertificateAuthority
 from gateway.proxy.upstream import UpstreamPool
@@ -225,4 +225,4 @@ class TestNames:
     def test_the_host_field(self, url: str, host: bytes) -> None:
         """The mail server's own name, with its port unless that is the usual one."""
         pool = UpstreamPool(Upstream(name="mail", url=url), Tasks())
-        assert pool.host_header == host
+        assert pool.host_line == b"Host: %b\r\n" % host

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Listen, State, Upstream
+from gateway.config import Config, Listen, State
+from gateway.config_upstream import Upstream
 from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
 from gateway.runtime.following import Following

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.config import Config, Listen, Upstream
+from gateway.config import Config, Listen
 from gateway.config import State as StateTable
+from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.errors import ConfigError
 from gateway.pki.folder import read_certificates

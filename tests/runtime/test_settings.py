@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Listen, State, Upstream
+from gateway.config import Config, Listen, State
+from gateway.config_upstream import Upstream
 from gateway.errors import ConfigError
 from gateway.runtime.reload import keep_what_needs_restart
 from gateway.runtime.settings import Settings, SettingsWriter, contents, generation
