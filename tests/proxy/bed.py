@@ -338,10 +338,10 @@ class Bed:
         limits = settings.pop("limits", {})
         reauthentication = settings.pop("reauthentication", Reauthentication.FRESH_CRL)
         proxies = settings.pop("proxies", None)
+        self.more_upstreams: tuple[Upstream, ...] = settings.pop("upstreams", ())
         self.rules: Sequence[PathRule] = settings.pop("rules", ())
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
         self.upstream = Upstream(name="mail", url=url, **settings)
-        self.more_upstreams: tuple[Upstream, ...] = ()
         self.directory = Directory(
             MappingProxyType({a.id: a for a in _authorities(pki)}),
             (Mailbox("alice@example.test"), Mailbox("bob@example.test")),
@@ -486,21 +486,30 @@ def _authorities(pki: Pki) -> list[Authority]:
 
 
 @contextlib.asynccontextmanager
+async def mail_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[MailServer]:
+    """One that listens."""
+    server = MailServer(tls)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@contextlib.asynccontextmanager
 async def bed(
     pki: Pki, *, mail_tls: ssl.SSLContext | None = None, **settings: Any
 ) -> AsyncIterator[Bed]:
     """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`.
 
-    `limits` has keys of `[limits]`; `rules` are paths beside ActiveSync's; `proxies` are who must
-    send the PROXY protocol;
-    `reauthentication` is that of `[revocation]`; `{}` in `url` is the mail server's port.
+    `limits` has keys of `[limits]`; `rules` are paths beside ActiveSync's; `upstreams` are further
+    ones; `proxies` are who must send the PROXY protocol; `reauthentication` is that of
+    `[revocation]`; `{}` in `url` is the mail server's port.
     """
-    mail = MailServer(mail_tls)
-    await mail.start()
-    under_test = Bed(pki, mail, settings)
-    try:
-        await under_test.start()
-        yield under_test
-    finally:
-        await under_test.stop()
-        await mail.stop()
+    async with mail_server(mail_tls) as mail:
+        under_test = Bed(pki, mail, settings)
+        try:
+            await under_test.start()
+            yield under_test
+        finally:
+            await under_test.stop()
