@@ -53,10 +53,7 @@ async def test_the_request_is_whole() -> None:
     "answer",
     [
         (ok(b"abc"),),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
-            b"2\r\nbc\r\n0\r\n\r\n",
-        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(b"a", b"bc")),
         (b"HTTP/1.1 200 OK\r\n\r\nab", b"c"),
     ],
 )
