@@ -18,7 +18,8 @@ from gateway.cli.explain_output import (
 from gateway.cli.options import config_option, json_option
 from gateway.cli.tables import print_json
 from gateway.config import Config, load
-from gateway.core.decision import Allow, decide, trace
+from gateway.core.decision import Allow, decide
+from gateway.core.decision_trace import trace
 from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError, GatewayError, StateError
 from gateway.proxy.judge import Judge, Rules

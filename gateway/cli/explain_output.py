@@ -10,7 +10,8 @@ import click
 from gateway.cli.serial_number import serial_text
 from gateway.cli.tables import iso
 from gateway.core.certificate import ClientCertificate
-from gateway.core.decision import Allow, Decision, Deny, Step
+from gateway.core.decision import Allow, Decision, Deny
+from gateway.core.decision_trace import Step
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import SanName
 from gateway.core.reasons import Reason

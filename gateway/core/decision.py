@@ -17,6 +17,10 @@ from gateway.core.reasons import Reason
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.user_match import user_matches
 
+# Names of their own: a member of an enumeration is slow to find, and each decision asks.
+_GOOD = RevocationState.GOOD
+_REVOKED = RevocationState.REVOKED
+
 
 class Reauthentication(Enum):
     """How a new sign-in after token-valid-from is judged."""
@@ -93,40 +97,16 @@ class Deny:
 Decision = Allow | Deny
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One check as `explain` shows it; `result` is pass, fail or not reached."""
-
-    check: str
-    result: str
-    detail: str
-
-
-Check = Callable[[Facts, datetime], "str | Deny"]
+Check = Callable[[Facts, datetime], Deny | None]
 
 
 def decide(facts: Facts, now: datetime) -> Decision:
     """Allow, or the denial of the first check that fails."""
     for _, check in CHECKS:
-        outcome = check(facts, now)
-        if isinstance(outcome, Deny):
-            return outcome
+        denial = check(facts, now)
+        if denial is not None:
+            return denial
     return Allow(facts.binding.mailboxes[0], _expiry(facts))
-
-
-def trace(facts: Facts, now: datetime) -> tuple[Step, ...]:
-    """Every check with its outcome; those after the first failure are not reached."""
-    steps: list[Step] = []
-    failed = False
-    for name, check in CHECKS:
-        if failed:
-            steps.append(Step(name, "not reached", ""))
-            continue
-        outcome = check(facts, now)
-        failed = isinstance(outcome, Deny)
-        detail = outcome.detail if isinstance(outcome, Deny) else outcome
-        steps.append(Step(name, "fail" if failed else "pass", detail))
-    return tuple(steps)
 
 
 def judge_user(mailbox: Mailbox, user: str | None) -> Deny | None:
@@ -136,21 +116,45 @@ def judge_user(mailbox: Mailbox, user: str | None) -> Deny | None:
     return Deny(Reason.USER_MISMATCH, f"the request names {user!r}, not {mailbox.upn}")
 
 
+def readmitted_by_crl(facts: Facts, valid_from: datetime) -> bool:
+    """Whether the issuer's CRL is younger than token-valid-from.
+
+    A CA's clock may run behind on purpose (`backdating`), so a CRL must also have been accepted
+    here after the revocation.
+    """
+    crl = facts.revocation[0]
+    return (
+        crl.this_update is not None
+        and crl.accepted_at is not None
+        and crl.this_update + facts.backdating > valid_from
+        and crl.accepted_at > valid_from
+    )
+
+
+def issued_after(facts: Facts, valid_from: datetime) -> bool:
+    """Whether the certificate is younger than token-valid-from."""
+    return facts.certificate.not_before + facts.backdating > valid_from
+
+
 def _expiry(facts: Facts) -> datetime:
-    moments = [facts.certificate.not_after, facts.chain_not_after]
-    moments += [status.next_update for status in facts.revocation if status.next_update is not None]
-    return min(moments)
+    expiry = min(facts.certificate.not_after, facts.chain_not_after)
+    for status in facts.revocation:
+        if status.next_update is not None and status.next_update < expiry:
+            expiry = status.next_update
+    return expiry
 
 
 def _in_handshake(facts: Facts, reason: Reason) -> Deny | None:
+    if not facts.handshake:
+        return None
     return next((denial for denial in facts.handshake if denial.reason is reason), None)
 
 
-def _chain(facts: Facts, _now: datetime) -> str | Deny:
-    return facts.chain_denial or "the chain ends at a configured root"
+def _chain(facts: Facts, _now: datetime) -> Deny | None:
+    return facts.chain_denial
 
 
-def _validity(facts: Facts, now: datetime) -> str | Deny:
+def _validity(facts: Facts, now: datetime) -> Deny | None:
     begins, ends = facts.certificate.not_before, facts.certificate.not_after
     if not begins <= now <= ends:
         return Deny(
@@ -160,10 +164,10 @@ def _validity(facts: Facts, now: datetime) -> str | Deny:
     denial = _in_handshake(facts, Reason.OUTSIDE_VALIDITY)
     if denial is None and now > facts.chain_not_after:
         denial = Deny(Reason.OUTSIDE_VALIDITY, "a CA certificate of the chain has expired")
-    return denial or f"valid until {ends.isoformat()}"
+    return denial
 
 
-def _key_usage(facts: Facts, _now: datetime) -> str | Deny:
+def _key_usage(facts: Facts, _now: datetime) -> Deny | None:
     certificate = facts.certificate
     if certificate.is_authority:
         return Deny(Reason.NOT_CLIENT_AUTH, "it is the certificate of a CA, not of a device")
@@ -172,16 +176,14 @@ def _key_usage(facts: Facts, _now: datetime) -> str | Deny:
             Reason.NOT_CLIENT_AUTH,
             "the key usage or extended key usage does not allow client authentication",
         )
-    denial = _in_handshake(facts, Reason.NOT_CLIENT_AUTH)
-    return denial or "may be used for client authentication"
+    return _in_handshake(facts, Reason.NOT_CLIENT_AUTH)
 
 
-def _key_strength(facts: Facts, _now: datetime) -> str | Deny:
-    denial = _in_handshake(facts, Reason.WEAK_KEY)
-    return denial or "no key or signature of the chain is too weak"
+def _key_strength(facts: Facts, _now: datetime) -> Deny | None:
+    return _in_handshake(facts, Reason.WEAK_KEY)
 
 
-def _san(facts: Facts, _now: datetime) -> str | Deny:
+def _san(facts: Facts, _now: datetime) -> Deny | None:
     binding = facts.binding
     if not binding.names:
         tried = ", ".join(one.text for one in binding.tried)
@@ -189,94 +191,79 @@ def _san(facts: Facts, _now: datetime) -> str | Deny:
             Reason.NO_USABLE_SAN,
             f"the certificate has no SAN value or other field that a binding uses; tried: {tried}",
         )
-    found = ", ".join(mailbox.upn for mailbox in binding.mailboxes)
     if len(binding.mailboxes) > 1:
+        found = ", ".join(mailbox.upn for mailbox in binding.mailboxes)
         return Deny(
             Reason.AMBIGUOUS_SAN, f"the certificate's values name different mailboxes: {found}"
         )
     if binding.refusal is not None:
         return Deny(Reason.NO_USABLE_SAN, binding.refusal)
-    return ", ".join(name.text for name in binding.names)
+    return None
 
 
-def _blocked(facts: Facts, _now: datetime) -> str | Deny:
+def _blocked(facts: Facts, _now: datetime) -> Deny | None:
     if facts.blocked:
         return Deny(Reason.CERTIFICATE_BLOCKED, "an administrator blocked this certificate")
-    return "not blocked"
+    return None
 
 
-def _revoked(facts: Facts, _now: datetime) -> str | Deny:
+def _revoked(facts: Facts, _now: datetime) -> Deny | None:
     for status in facts.revocation:
-        if status.state is RevocationState.REVOKED:
+        if status.state is _REVOKED:
             return Deny(Reason.CERTIFICATE_REVOKED, status.detail)
-    return "on no CRL that is known"
+    return None
 
 
-def _revocation_known(facts: Facts, _now: datetime) -> str | Deny:
+def _revocation_known(facts: Facts, _now: datetime) -> Deny | None:
     for status in facts.revocation:
-        if status.state is not RevocationState.GOOD:
+        if status.state is not _GOOD:
             return Deny(Reason.REVOCATION_UNKNOWN, status.detail)
     if not facts.revocation:
         return Deny(Reason.REVOCATION_UNKNOWN, "no CRL was asked about this certificate")
-    return "; ".join(status.detail for status in facts.revocation)
+    return None
 
 
-def _mailbox(facts: Facts, _now: datetime) -> str | Deny:
+def _mailbox(facts: Facts, _now: datetime) -> Deny | None:
     if not facts.binding.mailboxes:
         values = " or ".join(name.text for name in facts.binding.names)
         return Deny(Reason.UNKNOWN_MAILBOX, f"no mailbox has {values}")
     mailbox = facts.binding.mailboxes[0]
     if not mailbox.enabled:
         return Deny(Reason.MAILBOX_DISABLED, f"{mailbox.upn} is disabled")
-    return mailbox.upn
+    return None
 
 
-def _session_after_token_valid_from(facts: Facts, _now: datetime) -> str | Deny:
+def _session_after_token_valid_from(facts: Facts, _now: datetime) -> Deny | None:
     valid_from = facts.token_valid_from
     if valid_from is None:
-        return "no token-valid-from is set"
+        return None
     session = facts.session
     if session.authenticated_at <= valid_from.value or session.change_id < valid_from.change_id:
         return Deny(
             Reason.BEFORE_TOKEN_VALID_FROM,
             f"the session is not younger than token-valid-from {valid_from.value.isoformat()}",
         )
-    return f"the session is younger than {valid_from.value.isoformat()}"
+    return None
 
 
-def _readmission(facts: Facts, _now: datetime) -> str | Deny:
-    """Comparisons are strict: a tie is refused.
-
-    A CA's clock may run behind on purpose (`backdating`), so a CRL must also have been accepted
-    here after the revocation.
-    """
-    valid_from = facts.token_valid_from
-    if valid_from is None:
-        return "no token-valid-from is set"
-    if facts.reauthentication is Reauthentication.IMMEDIATE:
-        return "reauthentication is immediate"
-    if facts.certificate.not_before + facts.backdating > valid_from.value:
-        return "the certificate was issued after token-valid-from"
-    crl = facts.revocation[0]
-    if (
-        crl.this_update is not None
-        and crl.accepted_at is not None
-        and crl.this_update + facts.backdating > valid_from.value
-        and crl.accepted_at > valid_from.value
-    ):
-        return "the issuer's CRL is newer than token-valid-from and does not list the certificate"
-    effective = "none" if crl.this_update is None else crl.this_update.isoformat()
+def _readmission(facts: Facts, _now: datetime) -> Deny | None:
+    """Comparisons are strict: a tie is refused."""
+    set_to = facts.token_valid_from
+    if set_to is None or facts.reauthentication is Reauthentication.IMMEDIATE:
+        return None
+    valid_from = set_to.value
+    if issued_after(facts, valid_from) or readmitted_by_crl(facts, valid_from):
+        return None
+    this_update = facts.revocation[0].this_update
+    effective = "none" if this_update is None else this_update.isoformat()
     return Deny(
         Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM,
-        f"token-valid-from is {valid_from.value.isoformat()}, the issuer's CRL is of {effective}",
+        f"token-valid-from is {valid_from.isoformat()}, the issuer's CRL is of {effective}",
     )
 
 
-def _user(facts: Facts, _now: datetime) -> str | Deny:
-    denial = judge_user(facts.binding.mailboxes[0], facts.user)
-    if denial is not None:
-        return denial
-    return "the request names no user" if facts.user is None else f"{facts.user!r} is this mailbox"
+def _user(facts: Facts, _now: datetime) -> Deny | None:
+    return judge_user(facts.binding.mailboxes[0], facts.user)
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

@@ -20,7 +20,6 @@ from gateway.core.decision import (
     TokenValidFrom,
     decide,
     judge_user,
-    trace,
 )
 from gateway.core.mailbox import Mailbox
 from gateway.core.reasons import Reason
@@ -366,49 +365,6 @@ class TestExpiry:
         """A status that no CRL limits leaves the certificate's end."""
         decision = decide(facts(revocation=(status(next_update=None),)), NOW)
         assert decision == Allow(ALICE, ALLOWED.certificate.not_after)
-
-
-class TestTrace:
-    """`trace` shows what `decide` does."""
-
-    @given(st.lists(st.sampled_from([cause for _, cause in CAUSES]), max_size=6))
-    def test_agrees_with_the_decision(self, causes: list[Callable[[Facts], Facts]]) -> None:
-        """Passed checks, then the one that fails with the denial's detail, then none reached."""
-        known = ALLOWED
-        for cause in causes:
-            known = cause(known)
-        decision, steps = decide(known, NOW), trace(known, NOW)
-        assert [step.check for step in steps] == [name for name, _ in CHECKS]
-        results = [step.result for step in steps]
-        if isinstance(decision, Allow):
-            assert results == ["pass"] * len(CHECKS)
-        else:
-            failed = results.index("fail")
-            assert results == [
-                *["pass"] * failed,
-                "fail",
-                *["not reached"] * (len(CHECKS) - failed - 1),
-            ]
-            assert steps[failed].detail == decision.detail
-            assert all(step.detail == "" for step in steps[failed + 1 :])
-
-    def test_every_passed_check_says_something(self) -> None:
-        """An administrator reads why each check let the phone pass."""
-        after = facts(
-            token_valid_from=TokenValidFrom(V, 7),
-            session=Session(NOW, 7),
-            revocation=(status(this_update=NOW, accepted_at=NOW),),
-            user=ALICE.upn,
-        )
-        for known in (ALLOWED, after):
-            assert all(step.result == "pass" and step.detail for step in trace(known, NOW))
-
-    def test_first_checks_are_those_of_tls(self) -> None:
-        """Each of the four reasons that TLS finds has a step of its own."""
-        names = ("chain", "validity", "key usage", "key strength")
-        for name, (_, cause) in zip(names, CAUSES, strict=False):
-            failed = [step.check for step in trace(cause(ALLOWED), NOW) if step.result == "fail"]
-            assert failed == [name]
 
 
 def test_mailbox_of_the_allow_is_the_one_bound() -> None:
