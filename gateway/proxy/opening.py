@@ -69,7 +69,9 @@ class Opening:
         A resumed session was authenticated before now: when its ticket's listener came to be, at
         the latest.
         """
-        chain, session = tls.chain(), None
-        if len(chain) == 1 and tls.resumed:
-            chain, session = self.listener.chain(chain[0]), self.listener.born
+        listener, session = self.listener, None
+        if tls.resumed:
+            chain, session = listener.chain(tls.certificate()), listener.born
+        else:
+            chain = listener.verified_chain(tls)
         return Verdicts(services, chain, self.address, file=file, session=session)

@@ -173,6 +173,8 @@ class Verdicts:
 
     def _let_in(self, identity: Identity, verdict: Allow, route: Route | None) -> None:
         services = self._services
+        if route is not None and route.request.device_id is not None:
+            self._device_id = route.request.device_id
         services.observer.verdict(**self.about(route))
         services.observer.seen(
             identity.certificate,

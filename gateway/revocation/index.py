@@ -28,9 +28,14 @@ _MAGIC = b"EASCRL\r\n"
 _PREFIX = struct.Struct(">8sII")
 
 
+def index_name(authority_id: str, name: str) -> str:
+    """The file name of an authority's index; `name` is base, delta or a `CrlSource.name`."""
+    return f"{authority_id}.{name}{SUFFIX}"
+
+
 def index_path(directory: Path, authority_id: str, name: str) -> Path:
-    """Where the index of an authority's CRL lies; `name` is base, delta or a `CrlSource.name`."""
-    return directory / f"{authority_id}.{name}{SUFFIX}"
+    """Where the index of an authority's CRL lies; `name` as for `index_name`."""
+    return directory / index_name(authority_id, name)
 
 
 class IndexFile:

@@ -17,7 +17,7 @@ from gateway.core.crl_path import CrlPaths
 from gateway.core.crl_status import CrlPair
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.errors import CrlError, StateError
-from gateway.revocation.index import SUFFIX, IndexFile, index_path
+from gateway.revocation.index import SUFFIX, IndexFile, index_name
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
@@ -136,7 +136,7 @@ class RevocationView:
     def _index(
         self, authority: Authority, name: str, kind: CrlKind, signer: bytes | None
     ) -> IndexFile | str | None:
-        index = self.indexes.get(index_path(self.directory, authority.id, name).name)
+        index = self.indexes.get(index_name(authority.id, name))
         if isinstance(index, IndexFile):
             facts = index.accepted.facts
             if (facts.issuer_id, facts.kind, facts.signer) != (authority.id, kind, signer):

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from gateway.core.names import fold
 from gateway.errors import StateError
-from gateway.store.database import Database, record_change
+from gateway.store.database import Database, record_change, upsert
 from gateway.store.schema import ChangeKind, blocked_certificates, seen_certificates
 
 
@@ -86,19 +86,16 @@ class Certificates:
 
         Decides nothing, so the change log does not mention it.
         """
-        table = seen_certificates.c
+        rows = [_seen_row(one) for one in seen]
+        if not rows:
+            return
         with self._database.writing() as connection:
-            for one in seen:
-                found = connection.execute(
-                    update(seen_certificates)
-                    .where(
-                        table.issuer_id == one.issuer_id,
-                        table.serial_number == _hex(one.serial_number),
-                    )
-                    .values(mailbox_key=one.mailbox_key, last_seen=one.last_seen)
-                )
-                if found.rowcount == 0:
-                    connection.execute(insert(seen_certificates).values(_seen_row(one)))
+            row = upsert(connection, seen_certificates)
+            brought_forward = row.on_conflict_do_update(
+                index_elements=["issuer_id", "serial_number"],
+                set_={name: row.excluded[name] for name in ("mailbox_key", "last_seen")},
+            )
+            connection.execute(brought_forward, rows)
 
     def seen(self, upn: str | None = None) -> Sequence[SeenCertificate]:
         """Every certificate that phones showed, or those of one mailbox; the latest first."""

@@ -57,17 +57,27 @@ class AuditRecord:
     def __post_init__(self) -> None:
         if self.at.tzinfo is not UTC:
             object.__setattr__(self, "at", self.at.astimezone(UTC))
-        for name in _TEXTS:
-            text = getattr(self, name)
-            if len(text) > LONGEST_FIELD or not text.isascii() or not text.isprintable():
-                object.__setattr__(self, name, bounded(text))
+        texts = [getattr(self, name) for name in _TEXTS]
+        # Nearly all records are short and plain, which one look at all their texts tells.
+        if _is_plain("".join(texts)):
+            return
+        for name, text in zip(_TEXTS, texts, strict=True):
+            object.__setattr__(self, name, bounded(text))
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON has it, `at` as ISO 8601."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in _TEXTS}
-        return values | {
+        return {
             "at": self.at.isoformat(),
+            "reference": self.reference,
             "decision": self.decision,
+            "reason": self.reason,
+            "detail": self.detail,
+            "mailbox": self.mailbox,
+            "serial": self.serial,
+            "issuer_key_id": self.issuer_key_id,
+            "device_id": self.device_id,
+            "command": self.command,
+            "client_address": self.client_address,
             "worker": self.worker,
         }
 
@@ -95,10 +105,14 @@ class AuditRecord:
 def bounded(text: str) -> str:
     """`text` cut to `LONGEST_FIELD`, without what a log or a terminal would choke on."""
     cut = text[:LONGEST_FIELD]
-    if cut.isascii() and cut.isprintable():
+    if _is_plain(cut):
         return cut
     whole = cut.encode("utf-8", "replace").decode()
     return "".join(character if character.isprintable() else "?" for character in whole)
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= LONGEST_FIELD and text.isascii() and text.isprintable()
 
 
 _TEXTS: Final = tuple(

@@ -15,6 +15,7 @@ LARGEST_MESSAGE: Final = 64 * 1024
 """In bytes of JSON; a third of what Linux lets wait in such a socket by default."""
 
 _AT_ONCE = 100
+_GATHER_SECONDS = 0.02
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes one each time
 _WANTED_BUFFER = 4 * 1024 * 1024
 """Linux gives at most net.core.wmem_max of it."""
@@ -74,9 +75,16 @@ class Receiver:
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         """Every message; a flood leaves time for others, and cancelling loses none."""
         while not self._ended:
+            count = 0
             for message in self.pending():
+                count += 1
                 yield message
-            await self._readable()
+            if count < _AT_ONCE:
+                # Woken for each of them, their reader would spend more on waking than on reading.
+                await self._readable()
+                await asyncio.sleep(_GATHER_SECONDS)
+            else:
+                await asyncio.sleep(0)
 
     def pending(self) -> Iterator[dict[str, Any]]:
         """What waits now, at most `_AT_ONCE` messages; does not block."""

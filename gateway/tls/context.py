@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -24,6 +25,23 @@ _CIPHERS = (
 _FILE_LIMIT = 1024 * 1024
 _HTTP = b"http/1.1"
 _SESSIONS = b"eas-gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationFailure:
+    """Why OpenSSL refused a client's chain.
+
+    Attributes:
+        error: X509_V_ERR_* (openssl/x509_vfy.h).
+        depth: which certificate of the chain, 0 for the device's own.
+    """
+
+    error: int
+    depth: int
+
+
+VERIFIED: Final = object()
+"""On a connection whose handshake verified the client's chain."""
 
 
 class ServerIdentity:
@@ -121,15 +139,21 @@ def _demand(context: SSL.Context, authorities: tuple[Authority, ...]) -> None:
         certificate = x509.load_der_x509_certificate(authority.certificate)
         store.add_cert(crypto.X509.from_cryptography(certificate))
         context.add_client_ca(certificate)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _remember_failure)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _remember)
 
 
-def _remember_failure(
+def _remember(
     connection: SSL.Connection, _certificate: crypto.X509, error: int, depth: int, ok: int
 ) -> bool:
-    """Keep the first verification error on the connection: the alert does not tell it."""
-    if not ok and connection.get_app_data() is None:
-        connection.set_app_data((error, depth))
+    """Keep the outcome on the connection: the alert does not tell the first error that there was.
+
+    OpenSSL looks at the device's own certificate last; it does not at all when a ticket resumes.
+    """
+    if not ok:
+        if connection.get_app_data() is None:
+            connection.set_app_data(VerificationFailure(error, depth))
+    elif depth == 0 and connection.get_app_data() is None:
+        connection.set_app_data(VERIFIED)
     return bool(ok)
 
 

@@ -16,6 +16,7 @@ from OpenSSL import SSL, crypto
 from gateway.core.authority import Authority
 from gateway.core.decision import Session
 from gateway.tls.context import ServerIdentity, server_context
+from gateway.tls.session import TlsSession
 
 _MOST_NAMES = 8
 """Each name costs a context; who is asked for by more names issues no tickets under the rest."""
@@ -44,6 +45,7 @@ class Listener:
         self.born = born
         self._identity = identity
         self._authorities = authorities
+        self._trusted = frozenset(one.certificate for one in authorities)
         self._minimum_version = minimum_version
         self._lifetime = ticket_lifetime
         self._plain = self._context(timedelta(0))
@@ -78,11 +80,27 @@ class Listener:
         no chain from it ends at a root.
         """
         known = self._chains.get(leaf)
-        if known is None:
-            if len(self._chains) >= _MOST_CHAINS:
-                self._chains.clear()
-            known = self._chains[leaf] = self._verify(leaf)
+        return self._keep(self._verify(leaf)) if known is None else known
+
+    def verified_chain(self, tls: TlsSession) -> tuple[bytes, ...]:
+        """The chain of a session of this listener that was not resumed, the root last.
+
+        A device that comes again has the chain that was verified before: the CAs are the same, and
+        whether one of them has expired since is a matter of the decision. Only chains of nothing
+        but the listener's CAs are kept, as clients may send CA certificates of their own.
+        """
+        known = self._chains.get(tls.certificate())
+        if known is None or len(known) == 1:
+            known = tls.verified_chain()
+            if all(one in self._trusted for one in known[1:]):
+                self._keep(known)
         return known
+
+    def _keep(self, chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        if len(self._chains) >= _MOST_CHAINS:
+            self._chains.clear()
+        self._chains[chain[0]] = chain
+        return chain
 
     def outdate(self, valid_from: datetime) -> None:
         """A token-valid-from was set: what was issued at or before it is worth nothing."""

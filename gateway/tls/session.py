@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from OpenSSL import SSL, crypto
 
 from gateway.core.reasons import Reason
+from gateway.tls.context import VERIFIED, VerificationFailure
 from gateway.tls.records import RecordBoundary
 
 _RECORD = 16384
@@ -134,10 +135,14 @@ class TlsSession:
 
     def output(self) -> bytes:
         """What the session wants sent: handshake messages, alerts."""
-        pieces = []
+        pieces: list[bytes] = []
         try:
             while True:
-                pieces.append(self._connection.bio_read(4 * _RECORD))
+                piece = self._bio_read(_RECORD)
+                if len(piece) < _RECORD:
+                    # Nothing is behind it; a vain read would cost an exception.
+                    return b"".join((*pieces, piece)) if pieces else piece
+                pieces.append(piece)
         except SSL.WantReadError:
             return b"".join(pieces)
 
@@ -149,24 +154,21 @@ class TlsSession:
             return b""
         return self.output()
 
-    def chain(self) -> tuple[bytes, ...]:
-        """The verified chain as DER, the device's certificate first and the root last.
+    def certificate(self) -> bytes:
+        """The device's certificate as DER, once the handshake is done."""
+        return _der(self._connection.get_peer_certificate())
 
-        Of a resumed session the device's certificate alone.
+    def verified_chain(self) -> tuple[bytes, ...]:
+        """The chain that the handshake verified as DER, the device's certificate first, root last.
+
+        Empty for a resumed session.
         """
-        chain = self._connection.get_verified_chain()
-        if chain is None:
-            leaf = self._connection.get_peer_certificate()
-            chain = [] if leaf is None else [leaf]
-        return tuple(_der(certificate) for certificate in chain)
+        return tuple(map(_der, self._connection.get_verified_chain() or ()))
 
     @property
     def resumed(self) -> bool:
-        """Whether a ticket took the place of the handshake's check of the certificate.
-
-        No other session is without a verified chain.
-        """
-        return self.established and self._connection.get_verified_chain() is None
+        """Whether a ticket took the place of the handshake's check of the certificate."""
+        return self.established and self._connection.get_app_data() is not VERIFIED
 
     def server_name(self) -> str | None:
         """The SNI that the client asked for (RFC 6066 section 3), None where it named none."""
@@ -225,8 +227,8 @@ class TlsSession:
 
     def _explain(self, error: SSL.Error) -> HandshakeFailure:
         found = self._connection.get_app_data()
-        if found is not None:
-            number, depth = found
+        if isinstance(found, VerificationFailure):
+            number, depth = found.error, found.depth
             reason = verify_reason(number)
             text = _VERIFY_TEXTS.get(number, f"verification error {number}")
             return HandshakeFailure(reason.lower(), f"certificate {depth} of the chain: {text}")

@@ -172,7 +172,7 @@ def test_agrees_with_tls(name: str, pki: Pki, authorities: Authorities, tmp_path
     if session.failure is None:
         assert chain.denial is None
         assert chain.handshake == ()
-        assert chain.certificates == session.chain()
+        assert chain.certificates == session.verified_chain()
         return
     found = [chain.denial, *chain.handshake] if chain.denial else [*chain.handshake]
     reasons = {denial.reason.lower() for denial in found if denial is not None}

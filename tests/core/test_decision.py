@@ -5,12 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.core.binding import Binding
 from gateway.core.decision import (
-    CHECKS,
     Allow,
     Decision,
     Deny,

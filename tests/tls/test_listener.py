@@ -139,4 +139,4 @@ class TestSession:
         client.shake_hands()
         assert client.session.established
         assert not client.session.resumed
-        assert len(client.session.chain()) == 3
+        assert len(client.session.verified_chain()) == 3

@@ -85,7 +85,7 @@ class TestIdentity:
         root, issuing = (
             ca.certificate.public_bytes(Encoding.DER) for ca in (pki.root, pki.issuing)
         )
-        assert client.session.chain() == (pki.alice.der, issuing, root)
+        assert client.session.verified_chain() == (pki.alice.der, issuing, root)
 
     def test_the_device_need_not_send_its_issuer(self, pki: Pki, tmp_path: Path) -> None:
         """A configured intermediate completes the chain."""
@@ -93,7 +93,7 @@ class TestIdentity:
         leaf.write_bytes(pki.alice.certificate.public_bytes(Encoding.PEM))
         client = device(pki, StoredCertificate(leaf, pki.alice.key))
         client.shake_hands()
-        assert len(client.session.chain()) == 3
+        assert len(client.session.verified_chain()) == 3
 
     def test_an_intermediate_is_no_anchor(self, pki: Pki) -> None:
         """Without the root the chain does not end."""
@@ -111,7 +111,7 @@ class TestIdentity:
 
     def test_no_chain_before_the_handshake(self, pki: Pki) -> None:
         """There is nobody yet."""
-        assert TlsSession(gateway_context(pki)).chain() == ()
+        assert TlsSession(gateway_context(pki)).verified_chain() == ()
 
 
 class TestFailure:
