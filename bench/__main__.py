@@ -21,6 +21,8 @@ SCENARIOS = {
         Scenario("request", "requests", "Request on a kept connection", _CPU),
         Scenario("request-paced", "requests", "The same at 2000 a second", _CPU, per_second=2000),
         Scenario("handshake", "handshakes", "Full handshake and a request, TLS 1.3", _CPU),
+        Scenario("handshake-new", "handshakes", "Each phone for the first time", _CPU, new=True),
+        Scenario("handshake-bare", "handshakes", "Without tickets", _CPU, tickets=False),
         Scenario("handshake-tls12", "handshakes", "The same in TLS 1.2", _CPU, tls="1.2"),
         Scenario("handshake-rsa", "handshakes", "The same, RSA-2048 server key", _CPU, "rsa"),
         Scenario("held", "held", "Memory of a held Ping", _MEMORY),

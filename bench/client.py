@@ -6,17 +6,19 @@ Any failure ends it with a non-zero status, so that no figure is made of failed 
 """
 
 import asyncio
+import itertools
 import json
 import ssl
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import cast
 
 import httptools
 import uvloop
 
 from bench import eas
-from bench.pki import SERVER_NAME
+from bench.pki import SERVER_NAME, device_file, mailbox_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Order:
     what: str
     port: int
     trusted: str
-    device: str
+    devices: str
+    first: int  # number of the first device; each connection is that of the next
     tls: str
     connections: int
     operations: int
@@ -38,9 +41,10 @@ class Order:
 
 
 class Phone(asyncio.Protocol):
-    """One TLS connection; at most one request under way at a time."""
+    """One TLS connection; at most one request, always `request`, under way at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: bytes) -> None:
+        self._request = request
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answered: asyncio.Future[None] | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -75,11 +79,11 @@ class Phone(asyncio.Protocol):
         else:
             self._answered.set_exception(ConnectionError(f"the server answered {status}"))
 
-    def send(self, request: bytes) -> asyncio.Future[None]:
-        """Send one request; the future ends with its answer."""
+    def send(self) -> asyncio.Future[None]:
+        """Send the request; the future ends with its answer."""
         assert self._transport is not None
         self._answered = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
+        self._transport.write(self._request)
         return self._answered
 
     async def close(self) -> None:
@@ -94,9 +98,8 @@ class Phones:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._context = _context(order)
-        device = eas.HELD_DEVICE if order.what == "held" else "BENCH0001"
-        self._request = eas.request(order.port, device=device)
+        self._contexts: dict[int, ssl.SSLContext] = {}
+        self._numbers = itertools.count(order.first)
         self._tls = ""
 
     async def run(self) -> None:
@@ -113,7 +116,7 @@ class Phones:
 
     async def _requests(self) -> None:
         phones = await self._connected()
-        await asyncio.gather(*(phone.send(self._request) for phone in phones))
+        await asyncio.gather(*(phone.send() for phone in phones))
         await _step("ready")
         start = asyncio.get_running_loop().time()
         await asyncio.gather(*(self._talk(phone, at, start) for at, phone in enumerate(phones)))
@@ -127,9 +130,11 @@ class Phones:
                 due = start + (number * order.connections + at) / order.per_second
                 if (early := due - loop.time()) > 0:
                     await asyncio.sleep(early)
-            await phone.send(self._request)
+            await phone.send()
 
     async def _handshakes(self) -> None:
+        for number in range(self._order.first, self._order.first + self._order.operations):
+            self._contexts[number] = _context(self._order, number)
         await _step("ready")
         await asyncio.gather(*(self._come_and_go() for _ in range(self._order.connections)))
         await self._done()
@@ -137,14 +142,14 @@ class Phones:
     async def _come_and_go(self) -> None:
         for _ in range(self._order.operations // self._order.connections):
             phone = await self._connect()
-            await phone.send(self._request)
+            await phone.send()
             await phone.close()
 
     async def _held(self) -> None:
         await _step("ready")
         phones = await self._connected()
         for phone in phones:
-            phone.send(self._request)
+            phone.send()
         await self._done()
 
     async def _connected(self) -> list[Phone]:
@@ -155,11 +160,14 @@ class Phones:
         return phones
 
     async def _connect(self) -> Phone:
+        order, number = self._order, next(self._numbers)
+        prefix = eas.HELD_DEVICE if order.what == "held" else "BENCH"
+        request = eas.request(order.port, device=f"{prefix}{number}", mailbox=mailbox_of(number))
         _, phone = await asyncio.get_running_loop().create_connection(
-            Phone,
+            lambda: Phone(request),
             "127.0.0.1",
-            self._order.port,
-            ssl=self._context,
+            order.port,
+            ssl=self._contexts.get(number) or _context(order, number),
             server_hostname=SERVER_NAME,
         )
         self._tls = phone.tls
@@ -169,9 +177,9 @@ class Phones:
         await _step(f"done {self._tls}")
 
 
-def _context(order: Order) -> ssl.SSLContext:
+def _context(order: Order, number: int) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=order.trusted)
-    context.load_cert_chain(order.device)
+    context.load_cert_chain(device_file(Path(order.devices), number))
     version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[order.tls]
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["http/1.1"])

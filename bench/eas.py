@@ -3,9 +3,9 @@
 WBXML bodies as MS-ASWBXML section 2.1.2.1.14 (code page 13, Ping): thirteen bytes each way.
 """
 
-from bench.pki import MAILBOX
-
 HELD_DEVICE = "BENCHHELD"
+"""How the DeviceId of a device begins whose Ping the upstream holds."""
+
 _WBXML_PING_PAGE = bytes.fromhex("03016a00000d")
 _PING, _STATUS, _HEARTBEAT_INTERVAL = b"\x45", b"\x47", b"\x48"
 
@@ -14,7 +14,7 @@ def _body(element: bytes, text: bytes) -> bytes:
     return _WBXML_PING_PAGE + _PING + element + b"\x03" + text + b"\x00\x01\x01"
 
 
-def request(port: int, *, device: str, mailbox: str = MAILBOX, command: str = "Ping") -> bytes:
+def request(port: int, *, device: str, mailbox: str, command: str = "Ping") -> bytes:
     """A whole Ping request, as a phone of the mailbox sends it to the server at `port`.
 
     Another `command` changes its name alone.

@@ -32,6 +32,8 @@ class Scenario:
     identity: str = "ecdsa"
     tls: str = "1.3"
     per_second: int = 0
+    tickets: bool = True
+    new: bool = False  # every phone is one that the server has not seen
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,16 @@ class Plan:
     connections: int
     revoked: int
 
-    def order(self, scenario: Scenario, given: peers.Surroundings, port: int) -> Order:
-        """The load of one round."""
+    @property
+    def devices(self) -> int:
+        """How many phones there are."""
+        new = sum(self.rounds + 1 for scenario in self.scenarios if scenario.new)
+        return max(self.held, self.connections) + self.handshakes * (1 + new)
+
+    def order(
+        self, scenario: Scenario, given: peers.Surroundings, port: int, *, first: int = 0
+    ) -> Order:
+        """The load of one round by the devices from number `first` on."""
         operations = {"requests": self.requests, "handshakes": self.handshakes, "held": self.held}
         count = operations[scenario.what]
         if scenario.per_second:
@@ -75,7 +85,8 @@ class Plan:
             what=scenario.what,
             port=port,
             trusted=str(given.pki.root),
-            device=str(given.pki.device),
+            devices=str(given.pki.devices),
+            first=first,
             tls=scenario.tls,
             connections=connections,
             operations=count // connections * connections,
@@ -91,9 +102,9 @@ def measure(plan: Plan, directory: Path) -> Iterator[Sample]:
     """
     processes.allow_open_files(2 * max(plan.held, plan.connections) + 1000)
     with surroundings(plan, directory) as given:
-        for identity in dict.fromkeys(scenario.identity for scenario in plan.scenarios):
-            mine = [scenario for scenario in plan.scenarios if scenario.identity == identity]
-            own = replace(given, identity=given.pki.servers[identity])
+        for kind in dict.fromkeys((one.identity, one.tickets) for one in plan.scenarios):
+            mine = [one for one in plan.scenarios if (one.identity, one.tickets) == kind]
+            own = replace(given, identity=given.pki.servers[kind[0]], tickets=kind[1])
             yield from _cpu(plan, [it for it in mine if it.what != "held"], own)
             yield from _memory(plan, [it for it in mine if it.what == "held"], own)
 
@@ -102,7 +113,7 @@ def measure(plan: Plan, directory: Path) -> Iterator[Sample]:
 def surroundings(plan: Plan, directory: Path) -> Iterator[peers.Surroundings]:
     """PKI, CRLs and upstream while the block runs, on all CPUs but the one for the server."""
     cpu = processes.leave_a_cpu()
-    files = pki.create(directory / "pki", revoked=plan.revoked)
+    files = pki.create(directory / "pki", revoked=plan.revoked, devices=plan.devices)
     port, log = processes.free_port(), directory / "upstream.log"
     command = [sys.executable, "-m", "bench.upstream", str(port)]
     with crls.published(directory / "pki") as crl_port, processes.running(command, log=log) as mail:
@@ -120,20 +131,23 @@ def surroundings(plan: Plan, directory: Path) -> Iterator[peers.Surroundings]:
 def _cpu(plan: Plan, scenarios: Sequence[Scenario], given: peers.Surroundings) -> Iterator[Sample]:
     if not scenarios:
         return
+    unseen = max(plan.held, plan.connections) + plan.handshakes
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(_started(name, given)) for name in plan.servers]
         for scenario in scenarios:
             for number in range(plan.rounds + 1):
+                first = unseen if scenario.new else 0
+                unseen += plan.handshakes if scenario.new else 0
                 for server in servers:
-                    sample = _cpu_sample(plan, scenario, given, server)
+                    sample = _cpu_sample(plan, scenario, given, server, first)
                     if number > 0:
                         yield sample
 
 
 def _cpu_sample(
-    plan: Plan, scenario: Scenario, given: peers.Surroundings, server: peers.Server
+    plan: Plan, scenario: Scenario, given: peers.Surroundings, server: peers.Server, first: int
 ) -> Sample:
-    order = plan.order(scenario, given, server.port)
+    order = plan.order(scenario, given, server.port, first=first)
     with _client(order, given.directory) as client:
         _await(client, "ready")
         began, worker, others = _clocks(server)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import processes
-from bench.pki import MAILBOX, Pki, ServerIdentity
+from bench.pki import Pki, ServerIdentity, mailbox_of
 from bench.processes import BenchError
 
 _CONNECTIONS = 8192
@@ -33,6 +33,7 @@ class Surroundings:
     upstream_port: int
     crl_port: int
     cpu: int | None
+    tickets: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ http {{
         ssl_client_certificate {trusted};
         ssl_crl {crls};
         ssl_session_cache off;
+        ssl_session_tickets {on_or_off};
         keepalive_requests 1000000000;
         location / {{
             proxy_pass http://mail;
@@ -106,7 +108,7 @@ defaults
     timeout server {held}s
 frontend phones
     bind 127.0.0.1:{port} backlog 4096 ssl crt {combined} verify required ca-file {trusted} \
-crl-file {crls} alpn http/1.1
+crl-file {crls} alpn http/1.1{no_tickets}
     http-request set-header X-Remote-User %[ssl_c_s_dn]
     default_backend mail
 backend mail
@@ -121,6 +123,9 @@ port = {port}
 certificate = "{chain}"
 private_key = "{key}"
 workers = 1
+
+[tls]
+ticket_lifetime_seconds = {lifetime}
 
 [state]
 directory = "state"
@@ -206,7 +211,10 @@ def _fill_store(given: Surroundings) -> None:
         command = ["ca", "add", "-c", "config.toml", "--type", kind]
         command += ["--cert", str(certificate), "--crl", f"{crls}/{crl.name}"]
         processes.run([*_eas_gateway(), *command], cwd=given.directory)
-    command = ["user", "add", MAILBOX, "-c", "config.toml"]
+    count = len(list(given.pki.devices.iterdir()))
+    names = (f"{mailbox_of(number)}\n" for number in range(count))
+    (given.directory / "mailboxes.csv").write_text("userPrincipalName\n" + "".join(names))
+    command = ["user", "import", "mailboxes.csv", "-c", "config.toml"]
     processes.run([*_eas_gateway(), *command], cwd=given.directory)
 
 
@@ -235,6 +243,9 @@ def _fill(template: str, given: Surroundings, *, port: int, admin: int = 0) -> s
         chain=given.identity.chain,
         key=given.identity.key,
         combined=given.identity.combined,
+        on_or_off="on" if given.tickets else "off",
+        no_tickets="" if given.tickets else " no-tls-tickets",
+        lifetime=3600 if given.tickets else 0,
     )
 
 

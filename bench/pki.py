@@ -15,7 +15,6 @@ from gateway.pki.crl import Revocation
 from gateway.pki.identity import Identity, PrivateKey, ec_key, rsa_key
 
 SERVER_NAME = "localhost"
-MAILBOX = "alice@example.test"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class ServerIdentity:
 
 @dataclass(frozen=True)
 class Pki:
-    """Where the files of the PKI are; `device` has key, leaf and issuing CA in one."""
+    """Where the files of the PKI are; `devices` has a file for each, see `device_file`."""
 
     root: Path
     issuing: Path
@@ -37,18 +36,33 @@ class Pki:
     root_crl: Path
     issuing_crl: Path
     crls: Path
-    device: Path
+    devices: Path
     servers: dict[str, ServerIdentity]
 
 
-def create(directory: Path, *, revoked: int) -> Pki:
+def device_file(devices: Path, number: int) -> Path:
+    """Key and certificate of a device in one; the devices are numbered from 0."""
+    return devices / f"{number}.pem"
+
+
+def mailbox_of(number: int) -> str:
+    """The mailbox that the certificate of a device names; each has its own."""
+    return f"phone{number}@example.test"
+
+
+def create(directory: Path, *, revoked: int, devices: int) -> Pki:
     """Write a fresh PKI to the new folder; the issuing CA's CRL lists `revoked` serial numbers."""
     directory.mkdir()
     root = CertificateAuthority.root("Bench Root CA")
     issuing = root.intermediate("Bench Issuing CA")
     entries = [Revocation(serial_number=x509.random_serial_number()) for _ in range(revoked)]
     root_crl, issuing_crl = root.sign_crl(), issuing.sign_crl(entries)
-    device = issuing.issue_device(upn=MAILBOX, email=MAILBOX)
+    folder = directory / "devices"
+    folder.mkdir()
+    for number in range(devices):
+        name = mailbox_of(number)
+        device = issuing.issue_device(upn=name, email=name)
+        _write(device_file(folder, number), device.certificate_pem + device.key_pem)
     trusted = root.certificate_pem + issuing.certificate_pem
     crls = root_crl.public_bytes(Encoding.PEM) + issuing_crl.public_bytes(Encoding.PEM)
     keys: dict[str, PrivateKey] = {"ecdsa": ec_key(), "rsa": rsa_key()}
@@ -59,7 +73,7 @@ def create(directory: Path, *, revoked: int) -> Pki:
         root_crl=_write(directory / "root.crl", root_crl.public_bytes(Encoding.DER)),
         issuing_crl=_write(directory / "issuing.crl", issuing_crl.public_bytes(Encoding.DER)),
         crls=_write(directory / "crls.pem", crls),
-        device=_write(directory / "device.pem", device.certificate_pem + device.key_pem),
+        devices=folder,
         servers={
             name: _server(directory / name, issuing.issue_server(SERVER_NAME, key=key))
             for name, key in keys.items()

@@ -21,7 +21,7 @@ GOALS = {"request": 2.0, "handshake": 1.0}
 
 @dataclass(frozen=True)
 class Row:
-    """One server in one scenario over all rounds; `ratio` is to the reference in the same run."""
+    """One server in one scenario over all rounds; `ratio` is as `_ratio` has it."""
 
     scenario: str
     server: str
@@ -42,23 +42,30 @@ def rows(scenario: Scenario, samples: Sequence[Sample]) -> list[Row]:
         name: [sample for sample in mine if sample.server == name]
         for name in dict.fromkeys(sample.server for sample in mine)
     }
-    medians = {name: statistics.median(it.worker for it in its) for name, its in by_server.items()}
-    reference = medians.get(REFERENCE)
+    reference = by_server.get(REFERENCE)
     return [
         Row(
             scenario=scenario.name,
             server=name,
             least=min(it.worker for it in its),
-            median=medians[name],
+            median=statistics.median(it.worker for it in its),
             most=max(it.worker for it in its),
             others=statistics.median(it.others for it in its),
             busy=statistics.median(it.busy for it in its),
             rate=statistics.median(it.rate for it in its),
-            ratio=medians[name] / reference if reference else None,
+            ratio=_ratio(its, reference) if reference else None,
             tls=", ".join(sorted({it.tls for it in its})),
         )
         for name, its in by_server.items()
     ]
+
+
+def _ratio(samples: Sequence[Sample], reference: Sequence[Sample]) -> float:
+    """The median over the rounds; each compares all processes of both servers in that round."""
+    rounds = zip(samples, reference, strict=True)
+    return statistics.median(
+        (mine.worker + mine.others) / (its.worker + its.others) for mine, its in rounds
+    )
 
 
 def print_table(scenario: Scenario, table_rows: Sequence[Row], console: Console) -> None:

@@ -1,6 +1,7 @@
 """The mail server of the comparison: answers every request at once and keeps its connections.
 
-A Ping of the device `BENCHHELD` is held until the client goes; `GET /held` says how many are held.
+A Ping of a device whose id begins with `BENCHHELD` is held until the client goes; `GET /held` says
+how many are held.
 Run as `python -m bench.upstream PORT`.
 """
 

@@ -85,4 +85,6 @@ def _receive_log(message: Mapping[str, Any]) -> None:
 
 def _known(record: AuditRecord) -> dict[str, Any]:
     """The fields of `record` that say something."""
-    return {name: value for name, value in record.to_json().items() if value and name != "decision"}
+    values = record.to_json()
+    del values["decision"]
+    return {name: value for name, value in values.items() if value}

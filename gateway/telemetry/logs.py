@@ -1,5 +1,6 @@
 """Log lines: JSON on standard error, the same fields from every process."""
 
+import json
 import logging
 import sys
 from typing import TextIO
@@ -24,7 +25,6 @@ def configure_logging(settings: Log, *, process: str, stream: TextIO | None = No
     stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         name_the_process,
@@ -42,7 +42,15 @@ def configure_logging(settings: Log, *, process: str, stream: TextIO | None = No
 def _ending(log_format: LogFormat, *, colours: bool) -> list[Processor]:
     if log_format is LogFormat.CONSOLE:
         return [structlog.dev.ConsoleRenderer(colors=colours)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    encoder = json.JSONEncoder(default=repr)  # json.dumps would make one for each line
+
+    def encode(event: EventDict, **_: object) -> str:
+        return encoder.encode(event)
+
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(serializer=encode),
+    ]
 
 
 def _configure_libraries(
