@@ -121,6 +121,12 @@ class TestTable:
     def test_table_is_complete(self) -> None:
         """Every reason is caused here but those that no fact about the phone leads to."""
         elsewhere = {
+            Reason.DEVICE_BLOCKED,
+            Reason.DEVICE_QUARANTINED,
+            Reason.DEVICE_LIMIT,
+            Reason.DEVICE_OF_ANOTHER_MAILBOX,
+            Reason.COMMAND_NOT_ALLOWED,
+            Reason.PROTOCOL_VERSION_NOT_ALLOWED,
             Reason.PATH_NOT_ALLOWED,
             Reason.STATE_UNAVAILABLE,
             Reason.UPSTREAM_UNAVAILABLE,
