@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from gateway.config_eas import Eas
 from gateway.config_identity import Identity
 from gateway.config_section import FOLDER, FROM_TOML, FilePath, Seconds, Section
 from gateway.config_upstream import Upstream, find_problem, http_url
@@ -182,6 +183,7 @@ class Config(Section):
     store: StoreLocation = StoreLocation()
     identity: Identity = Identity()
     revocation: Revocation = Revocation()
+    eas: Eas = Eas()
     limits: Limits = Limits()
     admin: Admin = Admin()
     log: Log = Log()

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     DEVICE_OF_ANOTHER_MAILBOX = auto()
     COMMAND_NOT_ALLOWED = auto()
     PROTOCOL_VERSION_NOT_ALLOWED = auto()
+    AUTHORIZATION_NOT_ALLOWED = auto()
     PATH_NOT_ALLOWED = auto()
     STATE_UNAVAILABLE = auto()
     UPSTREAM_UNAVAILABLE = auto()
@@ -89,6 +90,7 @@ ANSWERS: Mapping[Reason, Answer] = MappingProxyType(
         Reason.DEVICE_OF_ANOTHER_MAILBOX: _FORBIDDEN,
         Reason.COMMAND_NOT_ALLOWED: _FORBIDDEN,
         Reason.PROTOCOL_VERSION_NOT_ALLOWED: _FORBIDDEN,
+        Reason.AUTHORIZATION_NOT_ALLOWED: _FORBIDDEN,
         Reason.PATH_NOT_ALLOWED: Answer(404),
         # Nobody is refused by these: the gateway could not find out, or cannot serve.
         Reason.STATE_UNAVAILABLE: _LATER,

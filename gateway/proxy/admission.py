@@ -2,6 +2,7 @@
 
 from gateway.core.decision import Allow, Deny, judge_user
 from gateway.core.eas import EasRequest, with_headers
+from gateway.core.reasons import Reason
 from gateway.core.target import host_name
 from gateway.errors import RequestError
 from gateway.proxy.exchange import Outgoing
@@ -100,12 +101,22 @@ class Admission:
         if isinstance(route, Deny):
             return route
         denial = judge_user(verdict.mailbox, self.request.user)
+        denial = denial or self._services.caps.judge(self.request) or self._authorization(head)
         if denial is not None:
             return denial
         self._verdicts.serves(self.request.device_id)
         self._passed_head, self._passed_verdict = head, verdict
         self._passed_route, self._passed_ruling = route, responder
         return responder
+
+    def _authorization(self, head: RequestHead) -> Deny | None:
+        """A name and password are no proof of anything here, and never reach the mail server."""
+        if self._services.eas.authorization == "strip" or b"authorization" not in head.single:
+            return None
+        return Deny(
+            Reason.AUTHORIZATION_NOT_ALLOWED,
+            'the request has an Authorization, and eas.authorization = "refuse"',
+        )
 
     def outgoing(self, head: RequestHead, began: float) -> Outgoing:
         """The request that was let in, as the mail server is to get it."""
@@ -131,6 +142,7 @@ class Admission:
             retriable=head.method == b"OPTIONS",
             client_keeps=head.keep_alive,
             http_1_0=head.http_1_0,
+            is_head=head.method == b"HEAD",
             began=began,
         )
 

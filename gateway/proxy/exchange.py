@@ -58,6 +58,7 @@ class Outgoing:
         retriable: repeating the request changes nothing (RFC 9110 section 9.2.2).
         client_keeps: the device wants its connection to stay.
         http_1_0: the device speaks HTTP/1.0, which has no chunks.
+        is_head: no answer to it has a body (RFC 9110 section 9.3.2).
         began: when the request arrived, in `time.perf_counter` seconds.
     """
 
@@ -67,6 +68,7 @@ class Outgoing:
     client_keeps: bool
     http_1_0: bool
     began: float
+    is_head: bool = False
 
 
 class Exchange:
@@ -224,7 +226,7 @@ class Exchange:
         begun = self._response is not None
         out: list[bytes] = []
         ended = False
-        for kind, value in events:
+        for kind, value in self._that_count(events):
             if ended:
                 # Bytes behind the answer: the connection cannot be trusted with another request.
                 self._drop_connection()
@@ -250,6 +252,13 @@ class Exchange:
         if ended:
             now = time.perf_counter()
             self._finish(self._written_at - self._request.began + now - arrived)
+
+    def _that_count(self, events: list[ResponseEvent]) -> list[ResponseEvent]:
+        """An answer to HEAD has a head alone, whatever its fields say of a body."""
+        if not self._request.is_head or events[0][0] != HEAD:
+            return events
+        self._drop_connection()  # its parser waits for the body
+        return [events[0], (END, None)]
 
     def received_whole(self, head: ResponseHead, body: bytes) -> None:
         """As `received`, for a whole answer with a Content-Length whose head was seen before."""
@@ -352,7 +361,7 @@ class Exchange:
         lines = [head.forwarded]
         if length is not None:
             lines.append(b"Content-Length: %d" % length)
-        elif not head.bodiless:
+        elif not (head.bodiless or self._request.is_head):
             if self._request.http_1_0:
                 self._client_keeps = False
             else:

@@ -22,8 +22,10 @@ Header = tuple[bytes, bytes]
 _SINGLE = frozenset(
     (
         b"host",
+        b"authorization",
         b"expect",
         b"ms-asprotocolversion",
+        b"user-agent",
         b"x-ms-policykey",
         b"content-length",
         b"transfer-encoding",

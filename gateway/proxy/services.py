@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from gateway.config import Limits
+from gateway.config_eas import Eas
+from gateway.core.eas_caps import Caps
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Judge
@@ -33,6 +35,8 @@ class Services:
             connect; None where clients connect themselves.
         upstreams: the mail servers; replaced whole when the configuration is another one.
         public_url: how phones reach the gateway; empty: by the Host that they ask for.
+        eas: how much of ActiveSync is let through.
+        caps: the versions and commands of it.
         looked_into: counts what is held of requests that a responder is to see whole.
     """
 
@@ -48,4 +52,6 @@ class Services:
     clock: Callable[[], float]  # seconds since the epoch
     public_url: str = ""
     proxies: Sequence[Network] | None = None
+    eas: Eas = field(default_factory=Eas)
+    caps: Caps = field(default_factory=Caps)
     looked_into: Buffered = field(default_factory=_looked_into)

@@ -14,6 +14,7 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.local import Asked, LocalAnswer, Outcome, PassOn, Reading, Responder, written
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.owner import Owner
+from gateway.proxy.refusals import in_schema
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
@@ -191,7 +192,8 @@ class Turn:
 
     def response_fields(self, headers: list[Header]) -> list[Header]:
         """The fields that a device may see."""
-        return self._services.response_filter(headers)
+        services = self._services
+        return services.caps.narrow(services.response_filter(headers))
 
     def take_no_more(self, full: bool) -> None:  # noqa: FBT001 (on or off)
         """Whether the request comes faster than the mail server takes it."""
@@ -327,6 +329,10 @@ class Turn:
             self._owner.cut()
 
     def _refuse(self, denial: Deny) -> None:
+        local = in_schema(denial, self._admission.request)
+        if local is not None:
+            self._answer_here(local)
+            return
         answers = ANSWERS[denial.reason]
         reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
         self._discarding = self.in_request

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-from gateway.config import Config
+from gateway.config import Config, Listen
+from gateway.config_eas import Eas
 from gateway.core.authority import Authority
 from gateway.core.decision import Session
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.credentials.upstream_user import identity_headers
 from gateway.proxy.judge import Rules
-from gateway.proxy.routes import Routes
+from gateway.proxy.routes import PathRule, Routes
 from gateway.proxy.self_check import SELF_CHECK
 from gateway.proxy.services import Services
 from gateway.proxy.upstreams import Changed, Upstreams, build_upstreams
@@ -59,7 +60,9 @@ class Parts:
         listen = self.config.listen
         return {
             "upstreams": self.upstreams,
-            "routes": Routes((SELF_CHECK,) if listen.self_check else ()),
+            "routes": Routes(path_rules(listen, self.config.eas)),
+            "eas": self.config.eas,
+            "caps": self.config.eas.caps,
             "request_filter": RequestHeaderFilter(identity_headers(*self.config.upstream)),
             "response_filter": ResponseHeaderFilter(),
             "limits": self.config.limits,
@@ -72,3 +75,10 @@ class Parts:
         """From now on `services` are those of this configuration; the judge is the caller's."""
         for name, value in self.services().items():
             setattr(services, name, value)
+
+
+def path_rules(listen: Listen, eas: Eas) -> tuple[PathRule, ...]:
+    """The paths beside ActiveSync's that are served."""
+    own = (SELF_CHECK,) if listen.self_check else ()
+    opened = (PathRule(path, None, command=path, below=True) for path in eas.allowed_paths)
+    return (*own, *opened)

@@ -13,7 +13,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.config import Config, Limits
+from gateway.config import Config, Limits, Listen
+from gateway.config_eas import Eas
 from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.certificate import ClientCertificate
@@ -33,6 +34,7 @@ from gateway.proxy.observer import Observer
 from gateway.proxy.routes import PathRule, Routes
 from gateway.proxy.services import Network, Services
 from gateway.proxy.upstreams import build_upstreams
+from gateway.runtime.parts import path_rules
 from gateway.tasks import Tasks
 from gateway.telemetry.channel import Sender, open_channel
 from gateway.telemetry.counters import Counters
@@ -339,6 +341,7 @@ class Bed:
         reauthentication = settings.pop("reauthentication", Reauthentication.FRESH_CRL)
         proxies = settings.pop("proxies", None)
         self.more_upstreams: tuple[Upstream, ...] = settings.pop("upstreams", ())
+        self.eas = Eas(**settings.pop("eas", {}))
         self.rules: Sequence[PathRule] = settings.pop("rules", ())
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
         self.upstream = Upstream(name="mail", url=url, **settings)
@@ -373,13 +376,15 @@ class Bed:
             listener=self.listener(),
             judge=self.judge,
             upstreams=upstreams,
-            routes=Routes(self.rules),
+            routes=Routes((*self.rules, *path_rules(Listen(self_check=False), self.eas))),
             request_filter=RequestHeaderFilter(identity_headers(*config.upstream)),
             response_filter=ResponseHeaderFilter(),
             observer=observer,
             limits=self.limits,
             handshake_timeout_seconds=self.handshake_timeout_seconds,
             clock=self._clock,
+            eas=self.eas,
+            caps=self.eas.caps,
         )
         self.services.proxies = self.proxies
         loop = asyncio.get_running_loop()
@@ -502,8 +507,8 @@ async def bed(
 ) -> AsyncIterator[Bed]:
     """A data plane with a mail server behind it; `settings` are keys of `[[upstream]]`.
 
-    `limits` has keys of `[limits]`; `rules` are paths beside ActiveSync's; `upstreams` are further
-    ones; `proxies` are who must send the PROXY protocol; `reauthentication` is that of
+    `limits` and `eas` have keys of those tables; `rules` are paths beside ActiveSync's; `upstreams`
+    are further ones; `proxies` are who must send the PROXY protocol; `reauthentication` is that of
     `[revocation]`; `{}` in `url` is the mail server's port.
     """
     async with mail_server(mail_tls) as mail:
