@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core.wbxml import SMALL_LIMITS, Child, Element, decode, element, encode
+from gateway.core.wbxml_outline import outline
 from gateway.errors import WbxmlError
 
 LONGEST_SECONDS: Final = 3540
@@ -54,6 +55,10 @@ class _Interval:
         lowest, highest = -(-minimum // self.unit), max(maximum // self.unit, 1)
         return min(max(self.number, lowest), highest)
 
+    def is_within(self, minimum: int, maximum: int) -> bool:
+        """Whether that is the number itself."""
+        return self.number == self.within(minimum, maximum)
+
 
 def seconds_held(command: str, body: bytes) -> int | None:
     """Return for how many seconds a Ping or Sync asks to be held at most.
@@ -66,7 +71,7 @@ def seconds_held(command: str, body: bytes) -> int | None:
     """
     if not body:
         return None
-    root = _root(command, body)
+    root = _of_command(command, outline(body))
     intervals = _intervals(command, root)
     if intervals:
         # Both at once are an error that the mail server answers with Status 4, at once.
@@ -82,10 +87,11 @@ def clamp(command: str, body: bytes, minimum: int, maximum: int) -> bytes:
     """
     if not body:
         return body
-    root = _root(command, body)
-    children = tuple(_clamped(command, child, minimum, maximum) for child in root.children)
-    if children == root.children:
+    top = _of_command(command, outline(body))
+    if all(one.is_within(minimum, maximum) for one in _intervals(command, top)):
         return body
+    root = decode(body, SMALL_LIMITS)
+    children = tuple(_clamped(command, child, minimum, maximum) for child in root.children)
     return encode(Element(root.page, root.token, children))
 
 
@@ -93,10 +99,9 @@ def _clamped(command: str, child: Child, minimum: int, maximum: int) -> Child:
     if not isinstance(child, Element):
         return child
     interval = _interval(command, child)
-    if interval is None:
+    if interval is None or interval.is_within(minimum, maximum):
         return child
-    allowed = interval.within(minimum, maximum)
-    return child if allowed == interval.number else element(child.tag, str(allowed))
+    return element(child.tag, str(interval.within(minimum, maximum)))
 
 
 def heartbeat_out_of_bounds(command: str, body: bytes, minimum: int, maximum: int) -> bytes | None:
@@ -111,11 +116,10 @@ def heartbeat_out_of_bounds(command: str, body: bytes, minimum: int, maximum: in
     """
     if not body:
         return None
-    root = _root(command, body)
-    for one in _intervals(command, root):
-        allowed = one.within(minimum, maximum)
-        if allowed != one.number and not _carries_changes(root):
-            return encode(_out_of_bounds(command, str(allowed)))
+    top = _of_command(command, outline(body))
+    for one in _intervals(command, top):
+        if not one.is_within(minimum, maximum) and not _carries_changes(body):
+            return encode(_out_of_bounds(command, str(one.within(minimum, maximum))))
     return None
 
 
@@ -129,15 +133,14 @@ def _out_of_bounds(command: str, allowed: str) -> Element:
     )
 
 
-def _carries_changes(root: Element) -> bool:
-    collections = root.find("AirSync:Collections")
+def _carries_changes(body: bytes) -> bool:
+    collections = decode(body, SMALL_LIMITS).find("AirSync:Collections")
     return collections is not None and any(
         one.find("AirSync:Commands") is not None for one in collections.all("AirSync:Collection")
     )
 
 
-def _root(command: str, body: bytes) -> Element:
-    root = decode(body, SMALL_LIMITS)
+def _of_command(command: str, root: Element) -> Element:
     if root.tag != _ROOTS[command]:
         raise WbxmlError(f"the body of a {command} request is a {root.tag}")
     return root

@@ -59,7 +59,7 @@ class Element:
     @property
     def tag(self) -> str:
         """The name as "Page:Tag", or "page:0xNN" in numbers for a tag that has no known name."""
-        return NAMES.get((self.page, self.token), f"{self.page}:0x{self.token:02X}")
+        return NAMES.get((self.page, self.token)) or f"{self.page}:0x{self.token:02X}"
 
     @property
     def text(self) -> str:
