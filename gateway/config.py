@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from gateway.config_devices import Devices
 from gateway.config_eas import Eas
 from gateway.config_identity import Identity
 from gateway.config_section import FOLDER, FROM_TOML, FilePath, Seconds, Section
@@ -184,6 +185,7 @@ class Config(Section):
     identity: Identity = Identity()
     revocation: Revocation = Revocation()
     eas: Eas = Eas()
+    devices: Devices = Devices()
     limits: Limits = Limits()
     admin: Admin = Admin()
     log: Log = Log()

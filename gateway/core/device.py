@@ -3,7 +3,7 @@
 Says what devices, rules and wipes are; `gateway.core.device_access` decides about them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -107,6 +107,58 @@ class Device:
     def rank(self) -> tuple[datetime, str, str]:
         """What devices are ordered by, alike for everybody: the first one first."""
         return self.first_seen, self.key, self.mailbox_key
+
+    def seen_again(self, seen: "Device") -> "Device":
+        """This device with what is known of it since `seen`; what was not said then stays.
+
+        Its certificate is the later one by notBefore, whatever the order in which they are seen.
+        """
+        newer = seen.certificate
+        if self.certificate is not None and (
+            newer is None or newer.not_before <= self.certificate.not_before
+        ):
+            newer = self.certificate
+        return replace(
+            self,
+            last_seen=max(self.last_seen, seen.last_seen),
+            device_type=seen.device_type or self.device_type,
+            model=seen.model or self.model,
+            os=seen.os or self.os,
+            user_agent=seen.user_agent or self.user_agent,
+            protocol_version=seen.protocol_version or self.protocol_version,
+            policy_key=self.policy_key if seen.policy_key is None else seen.policy_key,
+            certificate=newer,
+        )
+
+    def is_judged_as(self, other: "Device") -> bool:
+        """Whether no decision about either can differ; requests say the rest of what rules read."""
+        return all(getattr(self, name) == getattr(other, name) for name in _JUDGED)
+
+
+_JUDGED = ("device_type", "model", "os", "certificate", "access", "wipe")
+
+
+@dataclass(frozen=True, slots=True)
+class WipeProgress:
+    """What became of a wipe at the device, and when (UTC)."""
+
+    mailbox_key: str
+    device_id: str
+    state: WipeState
+    at: datetime
+
+    def applied(self, wipe: Wipe) -> Wipe:
+        """The wipe after it; since when it is in its state stays where that is no news.
+
+        One that was cancelled meanwhile is on record when the device obeyed nevertheless; one that
+        was never asked for, or ended before, is not.
+        """
+        is_late = wipe.at is not None and self.at >= wipe.at and self.state is not WipeState.SENT
+        if self.state is wipe.state:
+            return wipe
+        if wipe.is_due or (wipe.state is WipeState.NONE and is_late):
+            return replace(wipe, state=self.state, at=self.at)
+        return wipe
 
 
 class Characteristic(Enum):

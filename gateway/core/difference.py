@@ -23,6 +23,7 @@ class Difference:
             address and identifier that leads or led to one of them; folded.
         certificates: blocked or unblocked, by the id of the CA record and the serial number.
         issuers: ids of the CA records whose CRLs are others.
+        devices: keys of devices that are others now, or that others of their mailbox come before.
         valid_from: the latest token-valid-from among those that were set or changed, if any was.
     """
 
@@ -30,6 +31,7 @@ class Difference:
     names: frozenset[str] = _NOBODY
     certificates: frozenset[tuple[str, int]] = _NONE
     issuers: frozenset[str] = _NOBODY
+    devices: frozenset[str] = _NOBODY
     valid_from: datetime | None = None
 
 

@@ -21,7 +21,7 @@ def certificate_key(issuer_id: str, serial_number: int) -> Key:
 
 
 def device_key(device_id: str) -> Key:
-    """For the DeviceId that a connection's requests name."""
+    """For the DeviceId, folded, that a connection's requests name."""
     return "device", device_id
 
 
@@ -56,9 +56,10 @@ class ConnectionIndex(Generic[_C]):
         return frozenset(found) if isinstance(found, set) else frozenset((found,))
 
     def touched(self, change: Difference) -> frozenset[_C]:
-        """Those that the change names by mailbox or certificate."""
+        """Those that the change names by mailbox, certificate or device."""
         keys = [name_key(name) for name in change.names]
         keys += [certificate_key(*one) for one in change.certificates]
+        keys += [device_key(one) for one in change.devices]
         return self._all(key for key in keys if key in self._at)
 
     def _all(self, keys: Iterable[Key]) -> frozenset[_C]:

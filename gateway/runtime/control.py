@@ -32,6 +32,7 @@ from gateway.runtime.settings import Settings, generation
 from gateway.runtime.status import StatusSender
 from gateway.runtime.store_watch import StoreWatch
 from gateway.store.certificates import SeenCertificate
+from gateway.store.devices import DeviceEvent
 from gateway.store.store import Store, open_store
 from gateway.tasks import Tasks
 from gateway.telemetry.audit import AuditRecord
@@ -65,8 +66,14 @@ class Control:
         self._seen: BatchWriter[SeenCertificate] = BatchWriter(
             "seen certificates", store.certificates.record_seen
         )
+        self._devices: BatchWriter[DeviceEvent] = BatchWriter("devices", self._record)
         self._reports = Reports(workers=arguments.workers, clock=time.monotonic)
-        self._inbox = Inbox(reports=self._reports, audit=self._audit.add, seen=self._seen.add)
+        self._inbox = Inbox(
+            reports=self._reports,
+            audit=self._audit.add,
+            seen=self._seen.add,
+            devices=self._devices.add,
+        )
         self._receiver = Receiver(arguments.channel_fd)
         self._watch = StoreWatch(store)
         self._refreshing = Tasks(failed=self._failed)
@@ -85,6 +92,7 @@ class Control:
         writing = [
             self._writing.spawn(self._audit.run(), name="write audit records"),
             self._writing.spawn(self._seen.run(), name="write seen certificates"),
+            self._writing.spawn(self._devices.run(), name="write devices"),
         ]
         self._tasks.spawn(self._receive(), name="receive")
         self._tasks.spawn(self._watch.run(revoked=self._revoked), name="watch the store")
@@ -102,6 +110,7 @@ class Control:
         self._receive_rest()
         self._audit.close()
         self._seen.close()
+        self._devices.close()
         await asyncio.gather(*writing, return_exceptions=True)  # a failure has been logged
         self._watch.close()
         _log.info("control.ended")
@@ -186,6 +195,10 @@ class Control:
 
     def _append(self, records: Sequence[AuditRecord]) -> None:
         self._store.audit.append([record.to_json() for record in records])
+
+    def _record(self, events: Sequence[DeviceEvent]) -> None:
+        most = self._settings.config.devices.policy.most_partnerships
+        self._store.devices.record(events, most=most)
 
     async def _listen(self) -> web.AppRunner:
         registry = CollectorRegistry()

@@ -7,7 +7,10 @@ from typing import Any
 import structlog
 
 from gateway.admin.reports import Reports
+from gateway.core.device import WipeState
+from gateway.runtime.device_inbox import read_device, read_wipe
 from gateway.store.certificates import SeenCertificate
+from gateway.store.devices import DeviceEvent
 from gateway.telemetry.audit import AuditRecord
 from gateway.telemetry.messages import Kind
 
@@ -17,7 +20,7 @@ _log = structlog.get_logger()
 class Inbox:
     """Sends each message where it belongs; one that is not ours is logged and forgotten.
 
-    `audit` and `seen` take what is to be stored.
+    `audit`, `seen` and `devices` take what is to be stored.
     """
 
     def __init__(
@@ -26,16 +29,20 @@ class Inbox:
         reports: Reports,
         audit: Callable[[AuditRecord], None],
         seen: Callable[[SeenCertificate], None],
+        devices: Callable[[DeviceEvent], None],
     ) -> None:
         self._audit = audit
         self._seen = seen
+        self._devices = devices
         self._receivers: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             Kind.AUDIT.value: self._receive_audit,
             Kind.COUNTERS.value: reports.receive_counters,
+            Kind.DEVICE.value: self._receive_device,
             Kind.LOG.value: _receive_log,
             Kind.RELOAD.value: reports.receive_reload,
             Kind.RESTARTS.value: reports.receive_restarts,
             Kind.SEEN.value: self._receive_seen,
+            Kind.WIPE.value: self._receive_wipe,
         }
 
     def receive(self, message: Mapping[str, Any]) -> None:
@@ -69,6 +76,20 @@ class Inbox:
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a seen certificate: {error!r}") from error
         self._seen(seen)
+
+    def _receive_device(self, message: Mapping[str, Any]) -> None:
+        self._devices(read_device(message))
+
+    def _receive_wipe(self, message: Mapping[str, Any]) -> None:
+        progress = read_wipe(message)
+        write = _log.error if progress.state is WipeState.FAILED else _log.warning
+        write(
+            f"device.wipe.{progress.state.value}",
+            mailbox=progress.mailbox_key,
+            device_id=progress.device_id,
+            at=progress.at.isoformat(),
+        )
+        self._devices(progress)
 
 
 def _refuse(message: Mapping[str, Any]) -> None:

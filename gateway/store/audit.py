@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from gateway.core.names import fold
 from gateway.store.database import Database
@@ -35,16 +35,8 @@ class Audit:
         if not records:
             return
         now = self._database.now()
-        rows = [
-            {
-                "at": now,
-                "mailbox_key": fold(str(record["mailbox"])) if record.get("mailbox") else None,
-                "record": json.dumps(record, ensure_ascii=False, separators=(",", ":")),
-            }
-            for record in records
-        ]
         with self._database.writing() as connection:
-            connection.execute(insert(audit), rows)
+            insert_records(connection, records, now)
 
     def list(
         self, *, after_id: int = 0, upn: str | None = None, limit: int = 1000
@@ -67,3 +59,18 @@ class Audit:
         """Records older than `moment` are gone; returns how many."""
         with self._database.writing() as connection:
             return connection.execute(delete(audit).where(audit.c.at < moment)).rowcount
+
+
+def insert_records(
+    connection: Connection, records: Sequence[Mapping[str, object]], at: datetime
+) -> None:
+    """All of the records, which are not none, are in the trail once the transaction is."""
+    rows = [
+        {
+            "at": at,
+            "mailbox_key": fold(str(record["mailbox"])) if record.get("mailbox") else None,
+            "record": json.dumps(record, ensure_ascii=False, separators=(",", ":")),
+        }
+        for record in records
+    ]
+    connection.execute(insert(audit), rows)

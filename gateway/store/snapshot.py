@@ -9,12 +9,14 @@ from sqlalchemy import Connection
 
 from gateway.core.authority import Authority
 from gateway.core.decision import TokenValidFrom
+from gateway.core.device_registry import DeviceRegistry, registry_difference
 from gateway.core.difference import Difference, differing
 from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
 from gateway.store.authority_rows import load_authorities
 from gateway.store.certificates import load_blocked
 from gateway.store.database import latest_change
+from gateway.store.device_rows import load_devices, load_rules, names_of
 from gateway.store.mailbox_rows import folded_addresses, load_mailboxes
 from gateway.store.schema import ChangeKind
 from gateway.store.validity import load_valid_from
@@ -36,10 +38,12 @@ class Snapshot:
         change_id: the last change that is in it, 0 before the first.
         authorities: the CA records; the newest of each CA by its id, any other by a key that
             begins with it.
+        devices: the partnerships and the rules for them.
     """
 
     change_id: int
     authorities: Mapping[str, Authority]
+    devices: DeviceRegistry
     _mailboxes: Mapping[str, Mailbox] = field(repr=False)
     _by_address: Mapping[str, Mailbox] = field(repr=False)
     _by_identifier: Mapping[str, Mailbox] = field(repr=False)
@@ -87,11 +91,14 @@ class Snapshot:
         versions = [state[key] for key in mailboxes for state in states if key in state]
         leading = {address for one in versions for address in folded_addresses(one)}
         leading.update(key for one in versions for key in one.identifiers)
+        devices, device_owners = registry_difference(before.devices, self.devices)
         moments = (self._valid_from[key].value for key in valid_from if key in self._valid_from)
         return Difference(
-            everything=before.authorities != self.authorities,
-            names=frozenset(mailboxes | valid_from | leading),
+            everything=before.authorities != self.authorities
+            or before.devices.rules != self.devices.rules,
+            names=frozenset(mailboxes | valid_from | leading) | device_owners,
             certificates=old_blocked ^ self._blocked,
+            devices=devices,
             valid_from=max(moments, default=None),
         )
 
@@ -102,6 +109,7 @@ class Snapshot:
         return cls(
             latest_change(connection),
             _authorities(connection),
+            DeviceRegistry.of(load_devices(connection), load_rules(connection)),
             {mailbox.key: mailbox for mailbox in mailboxes},
             dict(_addressed(mailboxes)),
             dict(_identified(mailboxes)),
@@ -121,6 +129,12 @@ class Snapshot:
             new = replace(new, _blocked=load_blocked(connection))
         if ChangeKind.TOKEN_VALID_FROM in kinds:
             new = replace(new, _valid_from=load_valid_from(connection))
+        if ChangeKind.DEVICE_RULE in kinds:
+            new = replace(new, devices=new.devices.with_rules(load_rules(connection)))
+        if ChangeKind.DEVICE in kinds:
+            names = names_of(key for kind, key in changes if kind is ChangeKind.DEVICE)
+            present = load_devices(connection, names)
+            new = replace(new, devices=new.devices.with_devices(names, present))
         if ChangeKind.MAILBOX in kinds:
             keys = {key for kind, key in changes if kind is ChangeKind.MAILBOX}
             new = replace(new, **self._mailboxes_with(keys, load_mailboxes(connection, keys)))

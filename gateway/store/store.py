@@ -16,6 +16,8 @@ from gateway.store.authorities import Authorities
 from gateway.store.backend import Backend
 from gateway.store.certificates import Certificates
 from gateway.store.database import Database, latest_change
+from gateway.store.device_rules import DeviceRules
+from gateway.store.devices import Devices
 from gateway.store.mailboxes import Mailboxes
 from gateway.store.migrate import bring_up_to_date
 from gateway.store.schema import ChangeKind, changes
@@ -35,6 +37,8 @@ class Store:
         self.mailboxes = Mailboxes(database)
         self.valid_from = ValidFrom(database)
         self.certificates = Certificates(database)
+        self.devices = Devices(database)
+        self.device_rules = DeviceRules(database)
         self.audit = Audit(database)
 
     def change_id(self) -> int:

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gateway.core.certificate import ClientCertificate
+from gateway.core.device import Device, WipeProgress
 from gateway.telemetry.audit import AuditRecord, bounded
 from gateway.telemetry.counters import Counters
 
 Level = Literal["info", "warning", "error"]
+
+DEVICE_TEXTS: Final = ("device_type", "model", "os", "user_agent", "protocol_version")
+"""Attributes of a device that a message has as they are."""
 
 
 class Kind(StrEnum):
@@ -17,10 +21,12 @@ class Kind(StrEnum):
 
     AUDIT = "audit"
     COUNTERS = "counters"
+    DEVICE = "device"
     LOG = "log"
     RELOAD = "reload"
     RESTARTS = "restarts"
     SEEN = "seen"
+    WIPE = "wipe"
 
 
 def audit_message(record: AuditRecord) -> dict[str, Any]:
@@ -63,4 +69,37 @@ def seen_message(
         "not_before": certificate.not_before.isoformat(),
         "not_after": certificate.not_after.isoformat(),
         "at": at.isoformat(),
+    }
+
+
+def device_message(device: Device) -> dict[str, Any]:
+    """A device that was just seen; its `last_seen` is when, and what it did not say is None."""
+    certificate = device.certificate
+    shown = None
+    if certificate is not None:
+        shown = {
+            "issuer_id": certificate.issuer_id,
+            "serial": f"{certificate.serial_number:x}",
+            "not_before": certificate.not_before.isoformat(),
+        }
+    texts = {name: getattr(device, name) for name in DEVICE_TEXTS}
+    return {
+        "kind": Kind.DEVICE.value,
+        "mailbox_key": device.mailbox_key,
+        "device_id": device.device_id,
+        **{name: None if text is None else bounded(text) for name, text in texts.items()},
+        "policy_key": device.policy_key,
+        "certificate": shown,
+        "at": device.last_seen.isoformat(),
+    }
+
+
+def wipe_message(progress: WipeProgress) -> dict[str, Any]:
+    """A device was told to wipe itself, or said what came of it."""
+    return {
+        "kind": Kind.WIPE.value,
+        "mailbox_key": progress.mailbox_key,
+        "device_id": progress.device_id,
+        "state": progress.state.value,
+        "at": progress.at.isoformat(),
     }

@@ -2,13 +2,24 @@
 
 import fnmatch
 import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.device import Wipe, WipeState, pattern_matches
-from tests.core.devices import device
+from gateway.core.device import (
+    Access,
+    DeviceCertificate,
+    Wipe,
+    WipeKind,
+    WipeProgress,
+    WipeState,
+    pattern_matches,
+)
+from tests.core.devices import ALICE, CERTIFICATE, START, device
 
 TEXTS = st.text("aAb*.?[é", max_size=8)
 
@@ -29,6 +40,112 @@ def test_wipe_is_due(state: WipeState) -> None:
     """Until the device says that it obeyed, it is told again."""
     expected = {WipeState.PENDING, WipeState.SENT, WipeState.FAILED}
     assert Wipe(state).is_due is (state in expected)
+
+
+class TestSeenAgain:
+    """`Device.seen_again`."""
+
+    def test_news(self) -> None:
+        """All that was said is taken; what an administrator said stays, as does the first time."""
+        known = device(access=Access.BLOCK, wipe=Wipe(WipeState.SENT))
+        said: dict[str, Any] = {
+            "device_type": "iPhone",
+            "model": "iPhone14,2",
+            "os": "iOS 16.2",
+            "user_agent": "Apple-iPhone",
+            "protocol_version": "16.1",
+            "policy_key": 0,
+            "certificate": CERTIFICATE,
+        }
+        found = known.seen_again(device(minute=5, **said))
+        later = START + timedelta(minutes=5)
+        expected = replace(device(**said), last_seen=later, access=Access.BLOCK, wipe=known.wipe)
+        assert found == expected
+
+    def test_nothing_said(self) -> None:
+        """What is known stays; neither does a late message set the clock back."""
+        known = device(
+            minute=5,
+            device_type="iPhone",
+            model="m",
+            os="o",
+            user_agent="u",
+            protocol_version="14.1",
+            policy_key=7,
+            certificate=CERTIFICATE,
+        )
+        assert known.seen_again(device()) == known
+
+    def test_certificate(self) -> None:
+        """The later one stays, in whatever order they come."""
+        later = DeviceCertificate("ca", 9, START + timedelta(days=1))
+        old, new = device(certificate=CERTIFICATE), device(certificate=later)
+        assert old.seen_again(new).certificate == later
+        assert new.seen_again(old).certificate == later
+
+
+class TestIsJudgedAs:
+    """`Device.is_judged_as`."""
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"device_type": "a"},
+            {"model": "a"},
+            {"os": "a"},
+            {"certificate": CERTIFICATE},
+            {"access": Access.ALLOW},
+            {"wipe": Wipe(WipeState.PENDING)},
+        ],
+    )
+    def test_what_decides(self, fields: dict[str, Any]) -> None:
+        """Rules, pins, exemptions and wipes read it."""
+        assert not device().is_judged_as(device(**fields))
+
+    def test_what_does_not(self) -> None:
+        """Each request says it, or it is for people."""
+        other = replace(device(minute=1), user_agent="u", policy_key=1, protocol_version="16.1")
+        assert device().is_judged_as(other)
+
+
+class TestWipeProgress:
+    """`WipeProgress.applied`."""
+
+    def report(self, state: WipeState) -> WipeProgress:
+        """What the device says in minute 10."""
+        return WipeProgress(ALICE.key, "Dev1", state, START + timedelta(minutes=10))
+
+    @pytest.mark.parametrize("before", [WipeState.PENDING, WipeState.SENT, WipeState.FAILED])
+    @pytest.mark.parametrize("after", [WipeState.SENT, WipeState.ACKNOWLEDGED, WipeState.FAILED])
+    def test_due(self, before: WipeState, after: WipeState) -> None:
+        """Each report is taken, also of a clock that is behind; one that is no news is none."""
+        ahead = START + timedelta(hours=1)
+        wipe = Wipe(before, WipeKind.ACCOUNT_ONLY, ahead)
+        progress = self.report(after)
+        expected = wipe if before is after else replace(wipe, state=after, at=progress.at)
+        assert progress.applied(wipe) == expected
+
+    def test_acknowledged_stays(self) -> None:
+        """Nothing but an administrator lets a wiped device in again."""
+        wipe = Wipe(WipeState.ACKNOWLEDGED, at=START)
+        for state in (WipeState.SENT, WipeState.FAILED):
+            assert self.report(state).applied(wipe) == wipe
+
+    def test_cancelled(self) -> None:
+        """That the device obeyed nevertheless is on record, that it was told is not."""
+        wipe = Wipe(at=START)
+        found = self.report(WipeState.ACKNOWLEDGED).applied(wipe)
+        assert found.state is WipeState.ACKNOWLEDGED
+        assert self.report(WipeState.SENT).applied(wipe) == wipe
+
+    def test_over(self) -> None:
+        """A report from before the device was let in again changes nothing."""
+        wipe = Wipe(at=START + timedelta(hours=1))
+        assert self.report(WipeState.ACKNOWLEDGED).applied(wipe) == wipe
+
+    def test_never_asked_for(self) -> None:
+        """Nobody is blocked by a report of a wipe that was none."""
+        assert self.report(WipeState.ACKNOWLEDGED).applied(Wipe()) == Wipe()
 
 
 class TestPattern:

@@ -1,5 +1,7 @@
 """Every message of the channel ends where it belongs, and none can stop the control process."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,16 +12,20 @@ from structlog.testing import capture_logs
 
 from gateway.admin.reports import Reports
 from gateway.core.certificate import ClientCertificate
+from gateway.core.device import Device, DeviceCertificate, WipeProgress, WipeState
 from gateway.runtime.inbox import Inbox
 from gateway.store.certificates import SeenCertificate
+from gateway.store.devices import DeviceEvent
 from gateway.telemetry.audit import AuditRecord
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.messages import (
     audit_message,
     counters_message,
+    device_message,
     log_message,
     restarts_message,
     seen_message,
+    wipe_message,
 )
 from tests.helpers import Pki
 
@@ -36,7 +42,13 @@ class _Control:
         self.reports = Reports(workers=2, clock=lambda: 0.0)
         self.audit: list[AuditRecord] = []
         self.seen: list[SeenCertificate] = []
-        self.inbox = Inbox(reports=self.reports, audit=self.audit.append, seen=self.seen.append)
+        self.devices: list[DeviceEvent] = []
+        self.inbox = Inbox(
+            reports=self.reports,
+            audit=self.audit.append,
+            seen=self.seen.append,
+            devices=self.devices.append,
+        )
 
 
 @pytest.fixture
@@ -100,6 +112,58 @@ def test_a_seen_certificate_is_stored(control: _Control, pki: Pki) -> None:
     ]
 
 
+_PLAIN = Device("alice@example.test", "ApplF4", _AT, _AT)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        _PLAIN,
+        replace(
+            _PLAIN,
+            device_type="iPhone",
+            model="iPhone14,2",
+            os="iOS 16.2",
+            user_agent="Apple-iPhone14C2/2003.65",
+            protocol_version="16.1",
+            policy_key=2**32 - 1,
+            certificate=DeviceCertificate("ab", 2**150, _AT),
+        ),
+    ],
+)
+def test_a_seen_device_is_stored(control: _Control, device: Device) -> None:
+    """The store gets what the worker saw, and None for what it did not."""
+    control.inbox.receive(json.loads(json.dumps(device_message(device))))
+    assert control.devices == [device]
+
+
+def test_what_a_device_says_is_cut(control: _Control) -> None:
+    """A text of any length and any characters is stored as one short line."""
+    control.inbox.receive(device_message(replace(_PLAIN, user_agent="a\0\n" + "b" * 1000)))
+    [found] = control.devices
+    assert isinstance(found, Device)
+    assert found.user_agent == "a??" + "b" * 253
+
+
+def test_a_wipe_is_logged_and_stored(control: _Control) -> None:
+    """That a device obeyed is seen where only warnings are looked at."""
+    progress = WipeProgress("alice@example.test", "ApplF4", WipeState.ACKNOWLEDGED, _AT)
+    with capture_logs() as logs:
+        control.inbox.receive(wipe_message(progress))
+    assert control.devices == [progress]
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("device.wipe.acknowledged", "warning")
+    ]
+
+
+def test_a_failed_wipe_is_an_error(control: _Control) -> None:
+    """A device that could not be wiped needs somebody."""
+    progress = WipeProgress("alice@example.test", "ApplF4", WipeState.FAILED, _AT)
+    with capture_logs() as logs:
+        control.inbox.receive(wipe_message(progress))
+    assert [line["log_level"] for line in logs] == ["error"]
+
+
 def test_a_line_of_a_worker_is_logged_with_its_fields(control: _Control) -> None:
     """A failed handshake is one line."""
     with capture_logs() as logs:
@@ -130,6 +194,13 @@ def test_a_line_of_a_worker_has_its_level(control: _Control) -> None:
         counters_message(1, Counters()) | {"pid": "x"},
         {"kind": "restarts", "restarts": [1]},
         {"kind": "seen", "at": 3},
+        {"kind": "device"},
+        device_message(_PLAIN) | {"device_id": ""},
+        device_message(_PLAIN) | {"device_id": "a\nb"},
+        device_message(_PLAIN) | {"device_id": "a" * 513},
+        device_message(_PLAIN) | {"policy_key": float("inf")},
+        {"kind": "wipe"},
+        {"kind": "wipe", "state": "pending", "mailbox_key": "a", "device_id": "b", "at": "2026"},
     ],
 )
 def test_a_message_that_is_not_ours_is_logged_and_forgotten(
@@ -141,6 +212,7 @@ def test_a_message_that_is_not_ours_is_logged_and_forgotten(
     assert [line["event"] for line in logs] == ["channel.unreadable"]
     assert not control.audit
     assert not control.seen
+    assert not control.devices
     assert not control.reports.alive()
 
 
@@ -148,7 +220,7 @@ _JSON = st.none() | st.integers() | st.floats() | st.text() | st.lists(st.intege
 
 
 @given(
-    kind=st.sampled_from(["audit", "counters", "log", "restarts", "seen"]),
+    kind=st.sampled_from(["audit", "counters", "device", "log", "restarts", "seen", "wipe"]),
     fields=st.dictionaries(
         st.sampled_from(["worker", "pid", "at", "restarts", "serial", "event"]) | st.text(), _JSON
     ),

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Select, delete, insert, select, text
+from sqlalchemy import Select, delete, select, text
 
 from gateway.core.authority import Authority, AuthorityType, CrlSource
+from gateway.core.device import Access, Characteristic, Device, DeviceCertificate
 from gateway.core.mailbox import Mailbox
 from gateway.errors import StateError
 from gateway.store.backup import back_up, opened_copy, restore
 from gateway.store.certificates import SeenCertificate
 from gateway.store.copying import copy_rows
 from gateway.store.follow import Follower
-from gateway.store.schema import ChangeKind, changes, device_rules, devices, metadata
+from gateway.store.schema import ChangeKind, changes, metadata
 from gateway.store.store import Store, open_store
 from tests.helpers import Pki
 from tests.store.conftest import KINDS, Place, make_place
@@ -53,12 +54,10 @@ def fill(store: Store, pki: Pki) -> None:
         root.id, 2**70, ALICE.key, "CN=Ä", "00" * 32, now - day, now + day, now, now
     )
     store.certificates.record_seen([seen])
-    with store.database.writing() as connection:
-        device = {"mailbox_key": ALICE.key, "device_key": "d", "device_id": "D"}
-        moments = {"first_seen": now, "last_seen": now, "not_before": now, "wipe_at": now}
-        connection.execute(insert(devices), [{**device, **moments, "policy_key": 2**32 - 1}])
-        rule = {"characteristic": "os", "pattern": "*", "access": "block"}
-        connection.execute(insert(device_rules), [rule])
+    certificate = DeviceCertificate(root.id, 2**70, now)
+    device = Device(ALICE.key, "D", now, now, policy_key=2**32 - 1, certificate=certificate)
+    store.devices.record([device])
+    store.device_rules.add(Characteristic.OS, "*", Access.BLOCK)
     store.audit.append([{"mailbox": ALICE.upn, "n": number} for number in range(3)])
 
 
