@@ -19,8 +19,8 @@ be read from the request that is refused.
 """
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -125,20 +125,30 @@ def refusal(
     protocol_version: str | None,
     *,
     has_policy_key: bool = True,
+    supported_versions: Sequence[str] = (),
 ) -> EasAnswer:
     """Return what a phone gets in place of the answer to `command`, in Microsoft's spelling.
 
     `has_policy_key` says whether the request carried one: an older phone without is not asked to
     provision for a wipe but gets 403 (MS-ASCMD section 2.2.2, status 140), except in answer to a
     Ping, which never carries one (MS-ASPROV section 3.1.5.1).
+
+    `supported_versions` go with the refusal of a version, in the two headers that make the phone
+    start anew with another one (MS-ASHTTP section 3.2.5.1); without them it may never ask again.
     """
     meaning = _MEANINGS[reason]
     path = _STATUS_PATHS.get(command or "")
     if path is not None and protocol_version in _STATUS_VERSIONS:
-        return status_answer(path, meaning.status)
-    if meaning.http_status == RETRY_WITH and not has_policy_key and command != "Ping":
-        return EasAnswer(403)
-    return EasAnswer(meaning.http_status)
+        answer = status_answer(path, meaning.status)
+    elif meaning.http_status == RETRY_WITH and not has_policy_key and command != "Ping":
+        answer = EasAnswer(403)
+    else:
+        answer = EasAnswer(meaning.http_status)
+    if reason is DeviceRefusal.VERSION_NOT_ALLOWED and supported_versions:
+        versions = ",".join(supported_versions)
+        headers = (("X-MS-RP", versions), ("MS-ASProtocolVersions", versions))
+        return replace(answer, headers=headers)
+    return answer
 
 
 def status_answer(path: tuple[str, ...], status: int) -> EasAnswer:

@@ -1,5 +1,7 @@
 """What refused phones get, command by command and version by version."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.eas import COMMANDS, PROTOCOL_VERSIONS
@@ -103,6 +105,25 @@ class TestOldVersions:
         for reason in set(DeviceRefusal) - {DeviceRefusal.WIPE_REQUESTED}:
             old = refusal(reason, "Sync", "12.1", has_policy_key=False)
             assert old == refusal(reason, "Sync", "12.1")
+
+
+class TestSupportedVersions:
+    """How a phone learns of the version to speak instead."""
+
+    @pytest.mark.parametrize("version", ["12.1", "16.1"])
+    def test_go_with_the_refusal_of_a_version(self, version: str) -> None:
+        """Both headers list them, beside the answer that there is without."""
+        reason = DeviceRefusal.VERSION_NOT_ALLOWED
+        bare = refusal(reason, "Sync", version)
+        told = refusal(reason, "Sync", version, supported_versions=("14.0", "14.1"))
+        headers = (("X-MS-RP", "14.0,14.1"), ("MS-ASProtocolVersions", "14.0,14.1"))
+        assert bare.headers == ()
+        assert told == replace(bare, headers=headers)
+
+    def test_go_with_no_other(self) -> None:
+        """A phone that is refused for another reason must not throw its data away."""
+        for reason in set(DeviceRefusal) - {DeviceRefusal.VERSION_NOT_ALLOWED}:
+            assert refusal(reason, "Sync", "16.1", supported_versions=("14.1",)).headers == ()
 
 
 class TestPhrase:
