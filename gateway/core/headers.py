@@ -90,8 +90,9 @@ _RESPONSE_NAMES = _HOP_BY_HOP | {
     # A challenge makes a phone ask its owner for a password that does not exist.
     b"www-authenticate",
     b"authentication-info",
-    # It would lead the phone past the gateway.
+    # They would lead the phone past the gateway.
     b"alt-svc",
+    b"x-ms-location",
     # Names and versions of what is inside.
     b"server",
     b"x-powered-by",
@@ -174,7 +175,7 @@ class ResponseHeaderFilter:
     """Selects what the mail server's response may say to the phone; one instance a worker.
 
     Dropped: hop-by-hop fields and those that Connection names, Content-Length (the proxy frames the
-    response), challenges, Alt-Svc, and what names servers and versions inside. Set-Cookie is kept,
+    response), challenges, Alt-Svc and X-MS-Location, and what names servers and versions inside. Set-Cookie is kept,
     since clients of version 16.0 must return cookies (MS-ASHTTP 2.2.1.1.2).
     """
 

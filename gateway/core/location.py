@@ -16,6 +16,18 @@ _PORTS = {"http": 80, "https": 443}
 _LAST_PORT = 65535
 
 
+def own_url(public_url: str, host: bytes | None) -> str | None:
+    """How a phone that asked for `host` reaches the gateway: `public_url`, if there is one.
+
+    None where neither says it.
+    """
+    if public_url or host is None:
+        return public_url or None
+    return (
+        f"https://{host.decode('latin-1')}" if origin(f"https://{host.decode('latin-1')}") else None
+    )
+
+
 def origin(url: str) -> str | None:
     """Scheme, host and port (RFC 6454 section 4), such as `https://mail.example.com:443`.
 

@@ -12,8 +12,10 @@ from gateway.proxy.upstream import UpstreamConnection, UpstreamPool
 _HIGH_WATER = 256 * 1024
 """Bytes of a request body held while the upstream connection is not there yet, or is full."""
 
-_REFUSED = frozenset((401, 407, 451))
-"""What must not reach a phone: a challenge, or the address of another server."""
+_REFUSED = frozenset((401, 407))
+"""What must not reach a phone: a challenge, which it would ask its owner about."""
+
+_REDIRECT = 451
 
 
 @dataclass(slots=True)
@@ -44,6 +46,9 @@ class Downstream(Protocol):
     def answered(self, status: int, *, keep: bool, latency: float) -> None:
         """The whole answer is sent."""
 
+    def redirected(self, headers: Sequence[Header]) -> None:
+        """There is no answer but that another server has it (451), with these fields."""
+
     def failed(self, error: UpstreamError, *, begun: bool) -> None:
         """There will be no answer; `begun` tells that the device has a part of one."""
 
@@ -72,7 +77,7 @@ class Outgoing:
 
 
 class Exchange:
-    """One request and its answer; dead once it has called `answered` or `failed`."""
+    """One request and its answer; dead once it has called `answered`, `redirected` or `failed`."""
 
     __slots__ = (
         "_acquiring",
@@ -236,8 +241,7 @@ class Exchange:
                 out += (b"%x\r\n" % len(data), data, b"\r\n") if self._chunk_answer else (data,)
             elif kind == HEAD:
                 head: ResponseHead = value  # type: ignore[assignment]  # the kind says so
-                if head.status in _REFUSED:
-                    self._fail(UpstreamError(f"the mail server answered {head.status}"))
+                if self._is_refused(head):
                     return
                 out.append(self._answer_head(head, head.content_length))
             elif kind == END:
@@ -263,12 +267,23 @@ class Exchange:
     def received_whole(self, head: ResponseHead, body: bytes) -> None:
         """As `received`, for a whole answer with a Content-Length whose head was seen before."""
         arrived = time.perf_counter()
-        if head.status in _REFUSED:
-            self._fail(UpstreamError(f"the mail server answered {head.status}"))
+        if self._is_refused(head):
             return
         self._client.send(self._answer_head(head, len(body)) + body)
         now = time.perf_counter()
         self._finish(self._written_at - self._request.began + now - arrived)
+
+    def _is_refused(self, head: ResponseHead) -> bool:
+        """Whether the phone must not have this answer; then the exchange is over."""
+        if head.status in _REFUSED:
+            self._fail(UpstreamError(f"the mail server answered {head.status}"))
+        elif head.status == _REDIRECT:
+            self._come_to_end()
+            self._drop_connection()
+            self._client.redirected(head.headers)
+        else:
+            return False
+        return True
 
     def _break(self, error: UpstreamError, *, begun: bool) -> None:
         """Fail over an answer that makes no sense; `begun` tells that a part of it was sent."""

@@ -129,8 +129,9 @@ def written(
     return b"\r\n".join(lines) + (answer.body if body else b"")
 
 
+_OWN_PHRASES = {449: b"Retry After Sending a PROVISION Command", 451: b"Redirect"}
+"""Statuses of Microsoft's own (MS-ASHTTP section 2.2.2.1.2)."""
+
+
 def _phrase(status: int) -> bytes:
-    try:
-        return HTTPStatus(status).phrase.encode()
-    except ValueError:  # 449 is Microsoft's own (MS-ASHTTP section 2.2.2.1.2)
-        return b"Retry After Sending a PROVISION Command"
+    return _OWN_PHRASES.get(status) or HTTPStatus(status).phrase.encode()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Deny
+from gateway.core.mailbox import Mailbox
 from gateway.telemetry.audit import AuditRecord, new_reference
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import Counters
@@ -14,6 +15,7 @@ from gateway.telemetry.messages import (
     audit_message,
     counters_message,
     log_message,
+    route_message,
     seen_message,
 )
 from gateway.tls.session import HandshakeFailure
@@ -63,6 +65,11 @@ class Observer:
                 certificate, issuer_id=issuer_id, mailbox_key=mailbox_key, at=datetime.now(UTC)
             )
         )
+
+    def routed(self, mailbox: Mailbox, before: str, upstream: str) -> None:
+        """A mail server sent a mailbox to another one, which is to serve it in all workers."""
+        self._sender.send(route_message(mailbox.key, upstream))
+        self.log("mailbox.routed", "", mailbox=mailbox.upn, upstream=upstream, before=before)
 
     def refused(self, status: int, detail: str, **about: str) -> str:
         """Log a request that could not be taken; its reference id is for the client."""

@@ -1,6 +1,7 @@
 """The request of a connection that is under way: decided, passed on or answered here."""
 
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from gateway.core.decision import Deny
@@ -14,6 +15,7 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.local import Asked, LocalAnswer, Outcome, PassOn, Reading, Responder, written
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.owner import Owner
+from gateway.proxy.redirect import redirect
 from gateway.proxy.refusals import in_schema
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
@@ -219,6 +221,14 @@ class Turn:
             return
         self.full = False
         self._refuse(denial)
+        self._owner.go_on()
+
+    def redirected(self, headers: Sequence[Header]) -> None:
+        """The mail server says that another one has the mailbox."""
+        self._take_exchange()
+        self.full = False
+        host = None if self._head is None else self._head.single.get(b"host")
+        self._do(redirect(self._services, self._verdicts, headers, host))
         self._owner.go_on()
 
     def _pass_on(self, head: RequestHead) -> None:

@@ -166,6 +166,13 @@ class Verdicts:
         elif self._filed_by is not judge:  # it may read other names in the certificate
             self._refile()
 
+    def reroute(self, service: UpstreamService, mailbox: Mailbox) -> None:
+        """From now on `service` has the requests of this connection, which is of `mailbox`.
+
+        Raises UpstreamError, and all is as it was, if `service` cannot be told who that is.
+        """
+        self._served_by(service, mailbox)
+
     def _served_by(self, service: UpstreamService, mailbox: Mailbox) -> None:
         """Raises UpstreamError, and all is as it was, if `service` cannot be told who it is."""
         self.credentials = service.credentials(mailbox)

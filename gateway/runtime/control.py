@@ -68,11 +68,13 @@ class Control:
         )
         self._devices: BatchWriter[DeviceEvent] = BatchWriter("devices", self._record)
         self._reports = Reports(workers=arguments.workers, clock=time.monotonic)
+        self._routes: BatchWriter[tuple[str, str]] = BatchWriter("upstreams", self._route)
         self._inbox = Inbox(
             reports=self._reports,
             audit=self._audit.add,
             seen=self._seen.add,
             devices=self._devices.add,
+            route=self._routes.add,
         )
         self._receiver = Receiver(arguments.channel_fd)
         self._watch = StoreWatch(store)
@@ -93,6 +95,7 @@ class Control:
             self._writing.spawn(self._audit.run(), name="write audit records"),
             self._writing.spawn(self._seen.run(), name="write seen certificates"),
             self._writing.spawn(self._devices.run(), name="write devices"),
+            self._writing.spawn(self._routes.run(), name="write upstreams"),
         ]
         self._tasks.spawn(self._receive(), name="receive")
         self._tasks.spawn(self._watch.run(revoked=self._revoked), name="watch the store")
@@ -111,6 +114,7 @@ class Control:
         self._audit.close()
         self._seen.close()
         self._devices.close()
+        self._routes.close()
         await asyncio.gather(*writing, return_exceptions=True)  # a failure has been logged
         self._watch.close()
         _log.info("control.ended")
@@ -199,6 +203,11 @@ class Control:
     def _record(self, events: Sequence[DeviceEvent]) -> None:
         most = self._settings.config.devices.policy.most_partnerships
         self._store.devices.record(events, most=most)
+
+    def _route(self, routes: Sequence[tuple[str, str]]) -> None:
+        """Each mailbox is served by the upstream of that name; the last word counts."""
+        for key, upstream in dict(routes).items():
+            self._store.mailboxes.route(key, upstream)
 
     async def _listen(self) -> web.AppRunner:
         registry = CollectorRegistry()

@@ -20,7 +20,8 @@ _log = structlog.get_logger()
 class Inbox:
     """Sends each message where it belongs; one that is not ours is logged and forgotten.
 
-    `audit`, `seen` and `devices` take what is to be stored.
+    `audit`, `seen`, `devices` and `route` take what is to be stored; the last one a mailbox's key
+    and the name of its upstream.
     """
 
     def __init__(
@@ -30,7 +31,9 @@ class Inbox:
         audit: Callable[[AuditRecord], None],
         seen: Callable[[SeenCertificate], None],
         devices: Callable[[DeviceEvent], None],
+        route: Callable[[tuple[str, str]], None],
     ) -> None:
+        self._route = route
         self._audit = audit
         self._seen = seen
         self._devices = devices
@@ -41,6 +44,7 @@ class Inbox:
             Kind.LOG.value: _receive_log,
             Kind.RELOAD.value: reports.receive_reload,
             Kind.RESTARTS.value: reports.receive_restarts,
+            Kind.ROUTE.value: self._receive_route,
             Kind.SEEN.value: self._receive_seen,
             Kind.WIPE.value: self._receive_wipe,
         }
@@ -90,6 +94,12 @@ class Inbox:
             at=progress.at.isoformat(),
         )
         self._devices(progress)
+
+    def _receive_route(self, message: Mapping[str, Any]) -> None:
+        key, upstream = message.get("mailbox_key"), message.get("upstream")
+        if not isinstance(key, str) or not isinstance(upstream, str):
+            raise ValueError("not a mailbox and its upstream")  # noqa: TRY004 (of the message)
+        self._route((key, upstream))
 
 
 def _refuse(message: Mapping[str, Any]) -> None:

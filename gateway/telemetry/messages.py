@@ -25,6 +25,7 @@ class Kind(StrEnum):
     LOG = "log"
     RELOAD = "reload"
     RESTARTS = "restarts"
+    ROUTE = "route"
     SEEN = "seen"
     WIPE = "wipe"
 
@@ -53,6 +54,11 @@ def restarts_message(restarts: Mapping[str, int]) -> dict[str, Any]:
 def reload_message(*, succeeded: bool, at: float) -> dict[str, Any]:
     """How the last reload went, and when the settings in use were read, in Unix seconds."""
     return {"kind": Kind.RELOAD.value, "succeeded": succeeded, "at": at}
+
+
+def route_message(mailbox_key: str, upstream: str) -> dict[str, Any]:
+    """A mailbox that its mail server sent to the upstream of that name."""
+    return {"kind": Kind.ROUTE.value, "mailbox_key": mailbox_key, "upstream": upstream}
 
 
 def seen_message(

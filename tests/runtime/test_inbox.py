@@ -24,6 +24,7 @@ from gateway.telemetry.messages import (
     device_message,
     log_message,
     restarts_message,
+    route_message,
     seen_message,
     wipe_message,
 )
@@ -43,11 +44,13 @@ class _Control:
         self.audit: list[AuditRecord] = []
         self.seen: list[SeenCertificate] = []
         self.devices: list[DeviceEvent] = []
+        self.routes: list[tuple[str, str]] = []
         self.inbox = Inbox(
             reports=self.reports,
             audit=self.audit.append,
             seen=self.seen.append,
             devices=self.devices.append,
+            route=self.routes.append,
         )
 
 
@@ -55,6 +58,21 @@ class _Control:
 def control() -> _Control:
     """A control process of two workers."""
     return _Control()
+
+
+def test_a_mailbox_that_was_sent_elsewhere_is_stored(control: _Control) -> None:
+    """Its key, and the name of the upstream."""
+    control.inbox.receive(route_message("a@example.test", "second"))
+    assert control.routes == [("a@example.test", "second")]
+
+
+@pytest.mark.parametrize("field", ["mailbox_key", "upstream"])
+def test_half_a_route_is_none(control: _Control, field: str) -> None:
+    """One line in the log, and nothing is stored."""
+    with capture_logs() as logs:
+        control.inbox.receive(route_message("a@example.test", "second") | {field: 1})
+    assert [line["event"] for line in logs] == ["channel.unreadable"]
+    assert control.routes == []
 
 
 def test_a_denial_is_logged_and_stored(control: _Control) -> None:
