@@ -175,8 +175,8 @@ class ResponseHeaderFilter:
     """Selects what the mail server's response may say to the phone; one instance a worker.
 
     Dropped: hop-by-hop fields and those that Connection names, Content-Length (the proxy frames the
-    response), challenges, Alt-Svc and X-MS-Location, and what names servers and versions inside. Set-Cookie is kept,
-    since clients of version 16.0 must return cookies (MS-ASHTTP 2.2.1.1.2).
+    response), challenges, Alt-Svc and X-MS-Location, and what names servers and versions inside.
+    Set-Cookie is kept, since clients of version 16.0 must return cookies (MS-ASHTTP 2.2.1.1.2).
     """
 
     def __init__(self) -> None:

@@ -23,9 +23,11 @@ def own_url(public_url: str, host: bytes | None) -> str | None:
     """
     if public_url or host is None:
         return public_url or None
-    return (
-        f"https://{host.decode('latin-1')}" if origin(f"https://{host.decode('latin-1')}") else None
-    )
+    try:
+        host_name(host)
+    except RequestError:
+        return None
+    return f"https://{host.decode('ascii')}"
 
 
 def origin(url: str) -> str | None:

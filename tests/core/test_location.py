@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.location import origin
+from gateway.core.location import origin, own_url
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,20 @@ def test_an_origin_is_its_own(scheme: str, host: str, port: int) -> None:
     found = origin(f"{scheme}://{host}:{port}/x")
     assert found == f"{scheme}://{host}:{port}"
     assert origin(found) == found
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "expected"),
+    [
+        ("https://eas.example", b"other.example", "https://eas.example"),
+        ("https://eas.example", None, "https://eas.example"),
+        ("", b"eas.example:8443", "https://eas.example:8443"),
+        ("", None, None),
+        ("", b"eas.example/evil?", None),
+        ("", b"user@eas.example", None),
+        ("", b"\xff", None),
+    ],
+)
+def test_the_gateways_own_url(public_url: str, host: bytes | None, expected: str | None) -> None:
+    """That of the configuration, or what the phone asked for, if it can be one."""
+    assert own_url(public_url, host) == expected
