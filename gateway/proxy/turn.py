@@ -9,15 +9,14 @@ from gateway.core.headers import Header
 from gateway.core.reasons import ANSWERS, Reason
 from gateway.errors import RequestError, UpstreamError, UpstreamFullError
 from gateway.proxy.admission import Admission
-from gateway.proxy.answers import CONTINUE, answer, nothing_new, scattered
+from gateway.proxy.answering import Answering
+from gateway.proxy.answers import CONTINUE, nothing_new, scattered
 from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.local import Asked, LocalAnswer, Outcome, PassOn, Reading, Responder, written
+from gateway.proxy.local import Asked, LocalAnswer, Outcome, PassOn, Reading, Responder
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.owner import Owner
 from gateway.proxy.redirect import redirect
-from gateway.proxy.refusals import in_schema
-from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
 from gateway.telemetry.counters import ALLOW
@@ -28,30 +27,20 @@ _DISCARD_LIMIT = 256 * 1024
 _TOO_LARGE = 413
 
 
-class Turn:
+class Turn(Answering):
     """One request after the other, in the same place.
 
     Attributes:
         began: when the request came, in `time.perf_counter` seconds.
-        in_request: its head has been taken, its end not yet.
         full: it comes faster than the mail server takes it.
     """
 
     __slots__ = (
-        "_admission",
         "_body_bytes",
-        "_connection",
-        "_discarding",
-        "_head",
-        "_owner",
         "_reading",
-        "_route",
-        "_services",
-        "_verdicts",
         "began",
         "exchange",
         "full",
-        "in_request",
     )
 
     def __init__(
@@ -62,19 +51,11 @@ class Turn:
         verdicts: Verdicts,
         admission: Admission,
     ) -> None:
-        self._owner = owner
-        self._connection = connection
-        self._services = services
-        self._verdicts = verdicts
-        self._admission = admission
-        self._head: RequestHead | None = None
-        self._route: Route | None = None
+        super().__init__(owner, connection, services, verdicts, admission)
         self._reading: Reading | None = None
         self._body_bytes = 0
-        self._discarding = False  # the request is answered, and the rest of it is passed over
         self.exchange: Exchange | None = None
         self.began = 0.0
-        self.in_request = False
         self.full = False
 
     @property
@@ -338,37 +319,6 @@ class Turn:
         else:
             self._owner.cut()
 
-    def _refuse(self, denial: Deny) -> None:
-        local = in_schema(denial, self._admission.request)
-        if local is not None:
-            self._answer_here(local)
-            return
-        answers = ANSWERS[denial.reason]
-        reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
-        self._discarding = self.in_request
-        close = answers.close or self._must_close()
-        self._answer(answers.status, reference, close=close, retry_after=answers.retry_after)
-
-    def _answer_here(self, local: LocalAnswer) -> None:
-        fields = local.headers
-        if local.denial is not None:
-            about = self._verdicts.about(self._route)
-            reference = self._services.observer.denied(local.denial, **about)
-            fields += ((b"X-Gateway-Reference", reference.encode()),)
-        self._discarding = self.in_request
-        close = local.close or self._must_close()
-        body = self._head is None or self._head.method != b"HEAD"
-        self._count(local.status)
-        self._connection.send(written(local, fields, close=close, body=body))
-        if close:
-            self._owner.end()
-
-    def _must_close(self) -> bool:
-        """Whether the connection cannot stay after an answer of the gateway's."""
-        head = self._head
-        unsent = self.in_request and head is not None and b"expect" in head.single
-        return self._owner.last or head is None or not head.keep_alive or unsent
-
     def _reject(self, error: RequestError) -> None:
         reference = self._services.observer.refused(
             error.status, str(error), **self._verdicts.about(self._route)
@@ -383,21 +333,6 @@ class Turn:
             self._owner.end()
         else:
             self._answer(error.status, reference, close=True)
-
-    def _answer(
-        self, status: int, reference: str, *, close: bool, retry_after: int | None = None
-    ) -> None:
-        body = self._head is None or self._head.method != b"HEAD"
-        self._count(status)
-        self._connection.send(
-            answer(status, reference, close=close, retry_after=retry_after, body=body)
-        )
-        if close:
-            self._owner.end()
-
-    def _count(self, status: int) -> None:
-        command = "" if self._route is None else self._route.command
-        self._services.observer.counters.count_request(command, status)
 
     def _stop_reading(self) -> None:
         reading, self._reading = self._reading, None

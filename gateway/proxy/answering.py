@@ -1,0 +1,98 @@
+"""The gateway's own answers to the request that is under way."""
+
+from gateway.core.decision import Deny
+from gateway.core.reasons import ANSWERS
+from gateway.proxy.admission import Admission
+from gateway.proxy.answers import answer
+from gateway.proxy.connection import Connection
+from gateway.proxy.local import LocalAnswer, written
+from gateway.proxy.messages import RequestHead
+from gateway.proxy.owner import Owner
+from gateway.proxy.refusals import in_schema
+from gateway.proxy.routes import Route
+from gateway.proxy.services import Services
+from gateway.proxy.verdicts import Verdicts
+
+
+class Answering:
+    """A request, as far as its answer by the gateway depends on it.
+
+    Attributes:
+        in_request: its head has been taken, its end not yet.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_connection",
+        "_discarding",
+        "_head",
+        "_owner",
+        "_route",
+        "_services",
+        "_verdicts",
+        "in_request",
+    )
+
+    def __init__(
+        self,
+        owner: Owner,
+        connection: Connection,
+        services: Services,
+        verdicts: Verdicts,
+        admission: Admission,
+    ) -> None:
+        self._owner = owner
+        self._connection = connection
+        self._services = services
+        self._verdicts = verdicts
+        self._admission = admission
+        self._head: RequestHead | None = None
+        self._route: Route | None = None
+        self._discarding = False  # the request is answered, and the rest of it is passed over
+        self.in_request = False
+
+    def _refuse(self, denial: Deny) -> None:
+        local = in_schema(denial, self._admission.request)
+        if local is not None:
+            self._answer_here(local)
+            return
+        answers = ANSWERS[denial.reason]
+        reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
+        self._discarding = self.in_request
+        close = answers.close or self._must_close()
+        self._answer(answers.status, reference, close=close, retry_after=answers.retry_after)
+
+    def _answer_here(self, local: LocalAnswer) -> None:
+        fields = local.headers
+        if local.denial is not None:
+            about = self._verdicts.about(self._route)
+            reference = self._services.observer.denied(local.denial, **about)
+            fields += ((b"X-Gateway-Reference", reference.encode()),)
+        self._discarding = self.in_request
+        close = local.close or self._must_close()
+        body = self._head is None or self._head.method != b"HEAD"
+        self._count(local.status)
+        self._connection.send(written(local, fields, close=close, body=body))
+        if close:
+            self._owner.end()
+
+    def _must_close(self) -> bool:
+        """Whether the connection cannot stay after an answer of the gateway's."""
+        head = self._head
+        unsent = self.in_request and head is not None and b"expect" in head.single
+        return self._owner.last or head is None or not head.keep_alive or unsent
+
+    def _answer(
+        self, status: int, reference: str, *, close: bool, retry_after: int | None = None
+    ) -> None:
+        body = self._head is None or self._head.method != b"HEAD"
+        self._count(status)
+        self._connection.send(
+            answer(status, reference, close=close, retry_after=retry_after, body=body)
+        )
+        if close:
+            self._owner.end()
+
+    def _count(self, status: int) -> None:
+        command = "" if self._route is None else self._route.command
+        self._services.observer.counters.count_request(command, status)
