@@ -12,6 +12,7 @@ from gateway.core.authority import Authority
 from gateway.core.binding import MailboxLookup, bind, lookup_keys
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import (
+    Allow,
     Decision,
     Deny,
     Facts,
@@ -96,6 +97,7 @@ class Judge:
         self._issuing: dict[bytes, ClientCertificate] = {}
         self._devices: dict[bytes, ClientCertificate] = {}
         self._authority_statuses: dict[bytes, RevocationStatus] = {}
+        self._allowed: dict[tuple[bytes, tuple[bytes, ...]], Allow] = {}
         self.update(directory, revocation)
 
     def update(self, directory: Directory, revocation: RevocationLookup) -> None:
@@ -105,6 +107,7 @@ class Judge:
         self._records = {a.certificate: a for a in directory.authorities.values()}
         self._issuing = {d: c for d, c in self._issuing.items() if d in self._records}
         self._authority_statuses = {}
+        self._allowed = {}
         self._available = True
         self.epoch += 1
 
@@ -167,11 +170,21 @@ class Judge:
         """The decision about `identity` at this moment."""
         if not self._available:
             return Deny(Reason.STATE_UNAVAILABLE, "the store has not answered for too long")
+        key = (identity.certificate.fingerprint, identity.authorities)
+        known = self._allowed.get(key)
+        if known is not None and now < known.expires_at:
+            return known
         try:
             facts = self.facts(identity, now)
         except CertificateError as error:
             return Deny(Reason.UNTRUSTED_CHAIN, f"a CA certificate of the chain: {error}")
-        return decide(facts, now)
+        decision = decide(facts, now)
+        if isinstance(decision, Allow) and facts.token_valid_from is None:
+            # No fact of the session counts then, so this holds for the device's next one, too.
+            if len(self._allowed) >= _MOST_DEVICES:
+                self._allowed.clear()
+            self._allowed[key] = decision
+        return decision
 
     def facts(self, identity: Identity, now: datetime, *, user: str | None = None) -> Facts:
         """What is known about `identity`; raises CertificateError for an unreadable CA."""

@@ -1,12 +1,14 @@
 """From a verified chain to a decision, out of what a worker holds in memory."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.core.decision import Allow, Deny
+from gateway.core.decision import Allow, Deny, Reauthentication, Session, TokenValidFrom
 from gateway.core.reasons import Reason
-from gateway.proxy.judge import Identity
+from gateway.core.username_binding import DEFAULT_RULES
+from gateway.proxy.judge import Identity, Judge, Rules
 from tests.proxy.bed import Bed
 
 
@@ -56,3 +58,40 @@ async def test_the_epoch_moves_with_every_change(plane: Bed) -> None:
     assert plane.judge.epoch == before + 1
     plane.changed()
     assert plane.judge.epoch == before + 2
+
+
+async def test_what_is_remembered_ends_with_its_time(plane: Bed) -> None:
+    """An earlier decision about the same certificate is not worth more than its CRLs are."""
+    known, now = _identify(plane), datetime.now(UTC)
+    first = plane.judge.decide(known, now)
+    assert isinstance(first, Allow)
+    assert plane.judge.decide(_identify(plane), now) is first
+    late = plane.judge.decide(known, known.certificate.not_after + timedelta(seconds=1))
+    assert isinstance(late, Deny)
+    assert late.reason is Reason.OUTSIDE_VALIDITY
+
+
+async def test_what_is_remembered_ends_with_a_change(plane: Bed) -> None:
+    """A certificate that was let in a moment ago is not, once it is revoked."""
+    known, now = _identify(plane), datetime.now(UTC)
+    assert isinstance(plane.judge.decide(known, now), Allow)
+    plane.crls.revoked.add(known.certificate.serial_number)
+    plane.changed()
+    denial = plane.judge.decide(_identify(plane), now)
+    assert isinstance(denial, Deny)
+    assert denial.reason is Reason.CERTIFICATE_REVOKED
+
+
+async def test_sessions_of_a_revoked_user_are_told_apart(plane: Bed) -> None:
+    """Where a token-valid-from is set, one session's decision is not the next one's."""
+    moment = datetime.now(UTC)
+    plane.directory.valid_from["alice@example.test"] = TokenValidFrom(moment, 1)
+    rules = Rules(DEFAULT_RULES, Reauthentication.IMMEDIATE)
+    judge = Judge(rules, plane.directory, plane.crls)
+    old = replace(_identify(plane), session=Session(moment - timedelta(hours=1), 1))
+    new = replace(old, session=Session(moment + timedelta(seconds=1), 1))
+    later = moment + timedelta(seconds=2)
+    assert isinstance(judge.decide(new, later), Allow)
+    denial = judge.decide(old, later)
+    assert isinstance(denial, Deny)
+    assert denial.reason is Reason.BEFORE_TOKEN_VALID_FROM
