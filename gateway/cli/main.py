@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "store": "gateway.cli.store:command",
         "explain": "gateway.cli.explain:command",
         "profile": "gateway.cli.profile:command",
+        "probe": "gateway.cli.probe:command",
         "pki": "gateway.cli.pki:command",
     }
 )

@@ -6,7 +6,6 @@ What cannot be found out is said in a finding, and the profile is tested without
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +17,9 @@ from gateway.cli.profile_input import bare_host, host_problem, is_variable
 from gateway.config import Config, load
 from gateway.core.address import address_problem
 from gateway.core.mailbox import Mailbox
-from gateway.core.names import fold
-from gateway.core.unreadable import UNREADABLE
 from gateway.core.user_match import user_matches
 from gateway.errors import CertificateError, StateError
+from gateway.probe.host_names import matches, server_names
 from gateway.profiles.reading import shown
 from gateway.store.snapshot import Snapshot
 from gateway.store.store import open_store, store_exists
@@ -130,8 +128,8 @@ def check_host(
 
 
 def _our_host(subject: str, host: str, gateway: Gateway) -> Finding:
-    names = _server_names(gateway.server[0])
-    if any(_matches(host, name) for name in names):
+    names = server_names(gateway.server[0])
+    if any(matches(host, name) for name in names):
         return ok(subject, f"{host} is a name of this gateway's certificate")
     listed = ", ".join(names) or "nothing"
     return fail(
@@ -139,34 +137,6 @@ def _our_host(subject: str, host: str, gateway: Gateway) -> Finding:
         f"{host} is no name of this gateway's certificate, which has {listed}: use one of these,"
         " or the phone refuses the connection",
     )
-
-
-def _server_names(certificate: x509.Certificate) -> list[str]:
-    try:
-        extensions = {extension.oid: extension.value for extension in certificate.extensions}
-    except UNREADABLE:
-        return []
-    names = extensions.get(x509.SubjectAlternativeName.oid)
-    if not isinstance(names, x509.SubjectAlternativeName):
-        return []
-    addresses = [str(one) for one in names.get_values_for_type(x509.IPAddress)]
-    return [*names.get_values_for_type(x509.DNSName), *addresses]
-
-
-def _matches(host: str, name: str) -> bool:
-    """RFC 6125 section 6.4: a wildcard stands for one whole label, the first."""
-    address = _address(host)
-    if address is not None:
-        return address == _address(name)
-    host, name = fold(host).removesuffix("."), fold(name)
-    return host == name or (name.startswith("*.") and host.partition(".")[2] == name[2:])
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
 
 
 def check_owner(

@@ -1,7 +1,7 @@
 """A phone as a program: it reaches the gateway by sockets only, step by step (MS-ASCMD)."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -36,7 +36,13 @@ _LIMITS: Final = Limits(size=MAX_ANSWER, value=MAX_ANSWER, items=200_000)
 _PING_MARGIN_SECONDS: Final = 30.0
 _OK: Final = 1
 
+_CLASS_NAMED_UNTIL: Final = "12.1"
+_KNOWN_BY_SETTINGS: Final = ("12.1", "14.0")
+
 _T = TypeVar("_T")
+
+Transport = Callable[[Call], Awaitable[Answer | Failure]]
+"""Carries a request to the server and its answer back."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +62,7 @@ class Device:
         key: PEM file of its private key.
         base64_query: say everything in the base64 query (MS-ASHTTP 2.2.1.1.1.1).
         timeout_seconds: for an answer to come whole; a Ping may take its heartbeat longer.
+        transport: carries the requests in place of connections of the device's own.
         connections: how many were made so far.
     """
 
@@ -69,6 +76,7 @@ class Device:
     protocol_version: str = "14.1"
     base64_query: bool = False
     timeout_seconds: float = 30.0
+    transport: Transport | None = field(default=None, repr=False)
     policy_key: int = field(default=0, init=False)
     connections: int = field(default=0, init=False)
     _folder_key: str = field(default="0", init=False, repr=False)
@@ -82,6 +90,8 @@ class Device:
             CertificateError: A certificate, key or CA file cannot be used.
             ConfigError: `url` is https and there is no `ca`.
         """
+        if self.transport is not None:
+            return self
         tls = None
         if URL(self.url).scheme == "https":
             if self.ca is None:
@@ -116,7 +126,7 @@ class Device:
     async def options(self) -> Capabilities | Failure:
         """What the server can do (MS-ASHTTP 2.2.3)."""
         call = Call("OPTIONS", self._url(), {}, None, self.timeout_seconds)
-        answer = await exchange(self._open_session(), call)
+        answer = await self._exchange(call)
         if not isinstance(answer, Answer):
             return answer
         versions = _listed(answer, "MS-ASProtocolVersions")
@@ -131,7 +141,9 @@ class Device:
         a wipe, is not asked a second time.
         """
         self.policy_key = 0
-        request = messages.policy_request(self.device_type)
+        # Before 14.1 a device tells what it is by Settings (MS-ASPROV 2.2.2.53).
+        known = self.protocol_version in _KNOWN_BY_SETTINGS
+        request = messages.policy_request(None if known else self.device_type)
         offered = await self._command("Provision", request, messages.read_provision)
         if not isinstance(offered, Provisioned) or offered.policy_key is None or offered.wipe:
             return offered
@@ -152,16 +164,29 @@ class Device:
         self._folder_key = key if folders.status == _OK else "0"
         return folders
 
-    async def sync(self, folder: str) -> Synced | Failure:
-        """What is new in the folder of that server id; the first time it gets a sync key before."""
+    async def sync(
+        self, folder: str, *, window: int = 100, body_bytes: int | None = None
+    ) -> Synced | Failure:
+        """What is new in the folder of that server id; the first time it gets a sync key before.
+
+        At most `window` messages come at once, of each `body_bytes` of its text, or all.
+        """
         if folder not in self._sync_keys:
-            first = await self._sync(folder, "0")
+            first = await self._sync(folder, "0", window, body_bytes)
             if not isinstance(first, Synced) or first.status != _OK:
                 return first
-        return await self._sync(folder, self._sync_keys[folder])
+        return await self._sync(folder, self._sync_keys[folder], window, body_bytes)
 
-    async def _sync(self, folder: str, key: str) -> Synced | Failure:
-        request = messages.sync_request(folder, key)
+    async def _sync(
+        self, folder: str, key: str, window: int, body_bytes: int | None
+    ) -> Synced | Failure:
+        request = messages.sync_request(
+            folder,
+            key,
+            window=window,
+            body_bytes=body_bytes,
+            class_named=self.protocol_version == _CLASS_NAMED_UNTIL,
+        )
         outcome = await self._command("Sync", request, messages.read_sync, empty=(Synced(_OK), key))
         if not isinstance(outcome, tuple):
             return outcome
@@ -201,7 +226,7 @@ class Device:
         body = encode(root, _LIMITS)
         seconds = seconds or self.timeout_seconds
         call = Call("POST", self._url(command), self._headers(), body, seconds)
-        answer = await exchange(self._open_session(), call)
+        answer = await self._exchange(call)
         if not isinstance(answer, Answer):
             return answer
         if not answer.body:
@@ -210,6 +235,11 @@ class Device:
             return read(decode(answer.body, _LIMITS))
         except WbxmlError as error:
             return Unreadable(str(error))
+
+    async def _exchange(self, call: Call) -> Answer | Failure:
+        if self.transport is not None:
+            return await self.transport(call)
+        return await exchange(self._open_session(), call)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

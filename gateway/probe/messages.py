@@ -14,13 +14,14 @@ POLICY_TYPE: Final = "MS-EAS-Provisioning-WBXML"
 _POLICY: Final = ("Provision:Policies", "Provision:Policy")
 
 
-def policy_request(model: str) -> Element:
-    """Ask for the policy; from 14.1 on a server wants to know the device as well."""
+def policy_request(model: str | None) -> Element:
+    """Ask for the policy; from 14.1 on a server wants to know the device's `model` as well."""
+    policies = _policies(element("Provision:PolicyType", POLICY_TYPE))
+    if model is None:
+        return element("Provision:Provision", policies)
     information = element("Settings:Set", element("Settings:Model", model))
     return element(
-        "Provision:Provision",
-        element("Settings:DeviceInformation", information),
-        _policies(element("Provision:PolicyType", POLICY_TYPE)),
+        "Provision:Provision", element("Settings:DeviceInformation", information), policies
     )
 
 
@@ -77,15 +78,30 @@ def read_folder_sync(root: Element) -> tuple[Folders, str]:
     return Folders(status, folders), root.text_at("FolderHierarchy:SyncKey") or "0"
 
 
-def sync_request(folder: str, key: str) -> Element:
-    """Ask for what is new in `folder` since `key`; a first request, key 0, only gets a key."""
-    parts = [element("AirSync:SyncKey", key), element("AirSync:CollectionId", folder)]
+def sync_request(
+    folder: str,
+    key: str,
+    *,
+    window: int = 100,
+    body_bytes: int | None = None,
+    class_named: bool = False,
+) -> Element:
+    """Ask for what is new in `folder` since `key`; a first request, key 0, only gets a key.
+
+    At most `window` messages, with `body_bytes` of each one's text or all of it. Up to version
+    12.1 the class is named (MS-ASCMD 2.2.3.27.5).
+    """
+    parts = [element("AirSync:Class", "Email")] if class_named else []
+    parts += [element("AirSync:SyncKey", key), element("AirSync:CollectionId", folder)]
     if key != "0":
-        preference = element("AirSyncBase:BodyPreference", element("AirSyncBase:Type", "1"))
+        wanted = [element("AirSyncBase:Type", "1")]
+        if body_bytes is not None:
+            wanted.append(element("AirSyncBase:TruncationSize", str(body_bytes)))
+        preference = element("AirSyncBase:BodyPreference", *wanted)
         parts += [
             element("AirSync:DeletesAsMoves", "1"),
             element("AirSync:GetChanges", "1"),
-            element("AirSync:WindowSize", "100"),
+            element("AirSync:WindowSize", str(window)),
             element("AirSync:Options", preference),
         ]
     collection = element("AirSync:Collection", *parts)

@@ -1,7 +1,7 @@
 """Key and certificate of a phone as PKCS#12 (RFC 7292), packed for phones and opened again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -26,12 +26,17 @@ class Opened:
     Attributes:
         certificate: that the key belongs to.
         chain: the other certificates, in the order of the file.
-        has_key: without its key nobody can sign in with the certificate.
+        key: the key.
     """
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
-    has_key: bool
+    key: PrivateKeyTypes | None = field(repr=False)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is one: nobody can sign in with a certificate alone."""
+        return self.key is not None
 
 
 def pack(
@@ -78,5 +83,5 @@ def unpack(content: bytes, password: str | None) -> Opened:
     if found.cert is None:
         if not others:
             raise ProfileError("a PKCS#12 without a certificate")
-        return Opened(others[0], others[1:], has_key=found.key is not None)
-    return Opened(found.cert.certificate, others, has_key=found.key is not None)
+        return Opened(others[0], others[1:], found.key)
+    return Opened(found.cert.certificate, others, found.key)

@@ -1,0 +1,148 @@
+"""The connection of a probing device: kept between requests as a phone does, and made anew."""
+
+import asyncio
+import re
+from contextlib import AsyncExitStack
+from typing import Final
+
+from yarl import URL
+
+from gateway import __version__
+from gateway.probe.channel import Channel, ChannelError, Endpoint, Handshake, open_channel
+from gateway.probe.http_client import Response, ask
+from gateway.probe.outcome import ConnectionLost, Failure, HandshakeRefused, NoAnswer, Refused
+from gateway.probe.target import ProbeIdentity, Target
+from gateway.probe.transport import Answer, Call
+
+_OK: Final = 200
+_VERDICT_SECONDS: Final = 3.0
+_REFERENCE_FIELD: Final = "X-Gateway-Reference"
+_REFERENCE: Final = re.compile(r"[\w-]{4,64}")
+
+
+class Wire:
+    """Requests of one device to one target, over one connection at a time.
+
+    Attributes:
+        endpoint: where it connects.
+        last: the answer to the latest request; None if there was none.
+        handshake: of the latest connection.
+    """
+
+    def __init__(
+        self, target: Target, address: str, identity: ProbeIdentity | None, seconds: float
+    ) -> None:
+        port = target.connect_to[1] if target.connect_to else target.port
+        self.endpoint = Endpoint(address, port, target.host if target.tls else None)
+        self._target = target
+        self._identity = identity
+        self._seconds = seconds
+        self._stack = AsyncExitStack()
+        self._channel: Channel | None = None
+        self.last: Response | None = None
+        self.handshake = Handshake()
+
+    async def connect(self) -> Failure | None:
+        """A new connection with its handshake done; else why there is none."""
+        await self.close()
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._open()
+        except ChannelError as error:
+            return error.failure
+        except TimeoutError:
+            return NoAnswer(self._seconds)
+        return None
+
+    async def exchange(self, call: Call) -> Answer | Failure:
+        """The answer, or why there is none; nothing is tried twice and no redirect is followed."""
+        outcome = await self.request(call)
+        if not isinstance(outcome, Response):
+            return outcome
+        if outcome.status == _OK:
+            return Answer(outcome.headers, outcome.body)
+        after = outcome.headers.get("Retry-After", "")
+        return Refused(
+            status=outcome.status,
+            retry_after=int(after) if re.fullmatch("[0-9]{1,9}", after) else None,
+            reference=reference_of(outcome),
+        )
+
+    async def request(self, call: Call) -> Response | Failure:
+        """As `exchange`, with the answer whole, whatever its status."""
+        self.last = None
+        fresh = self._channel is None
+        try:
+            async with asyncio.timeout(call.seconds):
+                channel = self._channel or await self._open()
+                head = self._head(call)
+                response = await ask(channel, head, call.body, has_body=call.method != "HEAD")
+        except TimeoutError:
+            await self.close()
+            return NoAnswer(call.seconds)
+        except ChannelError as error:
+            await self.close()
+            if isinstance(error.failure, ConnectionLost) and not fresh:
+                return await self.request(call)  # the server had ended the kept connection
+            return await self._verdict(error.failure)
+        self.last = response
+        if not response.keeps:
+            await self.close()
+        return response
+
+    async def close(self) -> None:
+        """There is no connection; the next request makes one."""
+        self._channel = None
+        await self._stack.aclose()
+
+    async def _open(self) -> Channel:
+        opening = open_channel(self.endpoint, self._identity, self._seconds)
+        channel = await self._stack.enter_async_context(opening)
+        self.handshake = channel.handshake
+        await channel.shake_hands()
+        self._channel = channel
+        return channel
+
+    async def _verdict(self, failure: Failure) -> Failure:
+        """Why a connection was lost: in TLS 1.3 the alert about our certificate comes late.
+
+        A request that is on its way when the server closes makes the alert be lost, so that a
+        second connection waits for it without sending anything.
+        """
+        if not (isinstance(failure, ConnectionLost) and self.handshake.requested):
+            return failure
+        try:
+            async with asyncio.timeout(_VERDICT_SECONDS):
+                channel = await self._open()
+                if not await channel.receive():
+                    return HandshakeRefused(None, "the server closed the connection after it")
+        except ChannelError as error:
+            return error.failure if isinstance(error.failure, HandshakeRefused) else failure
+        except TimeoutError:
+            return failure
+        finally:
+            await self.close()
+        return failure
+
+    def _head(self, call: Call) -> bytes:
+        fields = {
+            "Host": self._target.authority,
+            "User-Agent": f"eas-gateway-probe/{__version__}",
+            **dict(self._target.headers),
+            **call.headers,
+        }
+        if call.body is not None:
+            fields["Content-Length"] = str(len(call.body))
+        lines = [f"{name}: {value}" for name, value in fields.items()]
+        text = "\r\n".join([f"{call.method} {_in_request(call.url)} HTTP/1.1", *lines, "", ""])
+        return text.encode("latin-1", "replace")
+
+
+def _in_request(url: URL) -> str:
+    return url.raw_path_qs
+
+
+def reference_of(response: Response) -> str | None:
+    """The id by which the gateway's log knows this answer, if it is the gateway's."""
+    found = response.headers.get(_REFERENCE_FIELD, "")
+    return found if _REFERENCE.fullmatch(found) else None
