@@ -16,7 +16,7 @@ from gateway.cli.profile_input import File
 from gateway.cli.tables import print_json
 from gateway.config import load
 from gateway.errors import ProfileError
-from gateway.probe.run import STEPS, Progress, probe
+from gateway.probe.run import OPTIONAL, Progress, probe
 from gateway.probe.step import Outcome, Report
 from gateway.probe.target import VERSIONS
 
@@ -71,7 +71,7 @@ class Versions(click.ParamType[tuple[str, ...]]):
 @click.option("--revoked-key", type=File, metavar="FILE", help="Its private key.")
 @click.option("--show-subjects", is_flag=True, help="Tell the subjects of messages.")
 @click.option(
-    "--skip", type=click.Choice(STEPS), multiple=True, metavar="STEP", help="Leave a step out."
+    "--skip", type=click.Choice(OPTIONAL), multiple=True, metavar="STEP", help="Leave a step out."
 )
 @click.option(
     "-c",

@@ -46,19 +46,11 @@ class _Planned:
     needs: tuple[str, ...] = ()
 
 
-STEPS: Final = (
-    "profile",
-    "dns",
-    "tcp",
+OPTIONAL: Final = (
     "clock",
-    "certificate",
-    "tls",
-    "certificate-request",
-    "sign-in",
     "autodiscover-xml",
     "autodiscover-json",
     "provision",
-    "folder-sync",
     "sync",
     "ping",
     "versions",
@@ -67,7 +59,9 @@ STEPS: Final = (
     "other-user",
     "revoked-certificate",
 )
-"""Names of the steps, in their order; "versions" stands for one each."""
+"""Names of the steps that may be left out, in their order; "versions" stands for one each."""
+
+_LEFT_OUT: Final = "left out by --skip"
 
 
 async def probe(
@@ -109,9 +103,10 @@ async def _take(planned: _Planned, state: State, steps: list[Step], progress: Pr
 
 def _lacking(planned: _Planned, state: State, steps: list[Step]) -> str | None:
     if planned.name.partition(" ")[0] in state.plan.leave_out:
-        return "left out by --skip"
+        return _LEFT_OUT
     for step in steps:
-        if step.name in planned.needs and step.outcome in {Outcome.FAILED, Outcome.SKIPPED}:
+        passed_over = step.result.skipped not in {None, _LEFT_OUT}
+        if step.name in planned.needs and (passed_over or step.outcome is Outcome.FAILED):
             return f"needs: {step.title}"
     return None
 

@@ -82,11 +82,9 @@ def _protocol(first: bytes) -> str | None:
 async def _greeting(target: Target, wire: Wire) -> str | None:
     """What a server speaks that does not answer a TLS greeting with a TLS one."""
     endpoint = Endpoint(wire.endpoint.address, wire.endpoint.port, None)
+    seconds = min(_GREETING_SECONDS, wire.seconds)
     try:
-        async with (
-            asyncio.timeout(_GREETING_SECONDS),
-            open_channel(endpoint, None, _GREETING_SECONDS) as channel,
-        ):
+        async with asyncio.timeout(seconds), open_channel(endpoint, None, seconds) as channel:
             line = f"OPTIONS {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n"
             await channel.send(f"{line}Connection: close\r\n\r\n".encode())
             return _protocol(await channel.receive())

@@ -25,6 +25,7 @@ class Wire:
 
     Attributes:
         endpoint: where it connects.
+        seconds: how long a connection and its handshake may take.
         last: the answer to the latest request; None if there was none.
         handshake: of the latest connection.
     """
@@ -36,7 +37,7 @@ class Wire:
         self.endpoint = Endpoint(address, port, target.host if target.tls else None)
         self._target = target
         self._identity = identity
-        self._seconds = seconds
+        self.seconds = seconds
         self._stack = AsyncExitStack()
         self._channel: Channel | None = None
         self.last: Response | None = None
@@ -46,12 +47,12 @@ class Wire:
         """A new connection with its handshake done; else why there is none."""
         await self.close()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 await self._open()
         except ChannelError as error:
             return error.failure
         except TimeoutError:
-            return NoAnswer(self._seconds)
+            return NoAnswer(self.seconds)
         return None
 
     async def exchange(self, call: Call) -> Answer | Failure:
@@ -96,7 +97,7 @@ class Wire:
         await self._stack.aclose()
 
     async def _open(self) -> Channel:
-        opening = open_channel(self.endpoint, self._identity, self._seconds)
+        opening = open_channel(self.endpoint, self._identity, self.seconds)
         channel = await self._stack.enter_async_context(opening)
         self.handshake = channel.handshake
         await channel.shake_hands()

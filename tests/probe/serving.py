@@ -14,11 +14,13 @@ from gateway.probe.device import Device
 
 
 @asynccontextmanager
-async def serve(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Serve `app` on a free port of 127.0.0.1 and give its URL."""
+async def serve(
+    app: web.Application, tls: ssl.SSLContext | None = None, *, port: int = 0
+) -> AsyncIterator[str]:
+    """Serve `app` on a port of 127.0.0.1, a free one unless given, and give its URL."""
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=5)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
     await site.start()
     try:
         scheme = "http" if tls is None else "https"
