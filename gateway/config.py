@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from gateway.config_devices import Devices
 from gateway.config_eas import Eas
 from gateway.config_identity import Identity
+from gateway.config_limits import Limits
 from gateway.config_section import FOLDER, FROM_TOML, FilePath, Seconds, Section
 from gateway.config_upstream import Upstream, find_problem, http_url
 from gateway.core.decision import Reauthentication
@@ -132,19 +133,6 @@ class Revocation(Section):
     require_crl_validation: bool = True
     allow_link_local: bool = False
     reauthentication: Annotated[Reauthentication, FROM_TOML] = Reauthentication.FRESH_CRL
-
-
-class Limits(Section):
-    """`[limits]`: what one phone may cost."""
-
-    header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 32 * 1024
-    header_count: Annotated[int, Field(ge=10, le=1000)] = 100
-    body_bytes: Annotated[int, Field(ge=1024)] = 100 * 1024 * 1024
-    buffered_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
-    header_timeout_seconds: Seconds = 30
-    body_timeout_seconds: Seconds = 120
-    idle_timeout_seconds: Annotated[float, Field(ge=1, le=86400, allow_inf_nan=False)] = 3900
-    connections: Annotated[int, Field(ge=1)] = 16000
 
 
 class Admin(Section):

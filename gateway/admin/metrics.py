@@ -32,6 +32,10 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "handshakes": "TLS handshakes ended, by outcome.",
         "decisions": "Decisions made or taken from a cached verdict, by ALLOW or reason.",
         "requests": "Requests answered, by EAS command and HTTP status.",
+        "connections_refused": "Connections that were not taken, by cause.",
+        "pings_ended": "Held Pings that were answered because the device sent a newer one.",
+        "bus_dropped": "Messages between workers that were lost because a pipe was full.",
+        "limits_unshared": "Keys of limits that one worker counted alone; their memory was full.",
         "added_latency_seconds": "Time that the gateway itself added to a request.",
         "audit_dropped": "Audit records lost because a buffer was full or the store failed.",
         "process_restarts": "Times a process was started again after it died.",
@@ -39,6 +43,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "held_requests": "Ping and Sync requests that wait for the upstream now.",
         "event_loop_lag_seconds": "How late the worker's event loop last ran a timer.",
         "upstream_host_up": "1 if the worker takes this host of a mail server for up, else 0.",
+        "shedding": "1 if the worker has too much to do and refuses unknown phones, else 0.",
         "workers_expected": "Workers that should run.",
         "workers_alive": "Workers that reported within the last 5 seconds.",
         "crl_age_seconds": "Time since thisUpdate of the CRL in use.",
@@ -126,6 +131,10 @@ class GatewayCollector(Collector):
         yield _counter("handshakes", _single(totals.handshakes), "outcome")
         yield _counter("decisions", _single(totals.decisions), "decision")
         yield _counter("requests", _by_command(totals), "command", "status")
+        yield _counter("connections_refused", _single(totals.connections_refused), "cause")
+        yield _counter("pings_ended", {(): totals.pings_ended})
+        yield _counter("bus_dropped", {(): totals.bus_dropped})
+        yield _counter("limits_unshared", {(): totals.limits_unshared})
         yield _counter("audit_dropped", {(): totals.audit_dropped + self._dropped()})
         yield _counter("process_restarts", _single(self._reports.restarts), "process")
         yield _latency(totals)
@@ -179,6 +188,7 @@ def _workers(alive: Mapping[int, Report], expected: int) -> Iterable[Metric]:
     yield _gauge(
         "connections_open", {key: c.connections_open for key, c in counters.items()}, "worker"
     )
+    yield _gauge("shedding", {key: c.shedding for key, c in counters.items()}, "worker")
     yield _gauge("held_requests", {key: c.held_requests for key, c in counters.items()}, "worker")
     yield _gauge(
         "event_loop_lag_seconds", {key: c.loop_lag_seconds for key, c in counters.items()}, "worker"

@@ -88,10 +88,15 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """The session is refused; `detail` is a sentence for the log, never for the client."""
+    """The session is refused; `detail` is a sentence for the log, never for the client.
+
+    `retry_after` are the seconds after which the answer would be another; None where nobody knows,
+    and the row of the reason says what the client is told.
+    """
 
     reason: Reason
     detail: str
+    retry_after: int | None = None
 
 
 Decision = Allow | Deny

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     STATE_UNAVAILABLE = auto()
     UPSTREAM_UNAVAILABLE = auto()
     OVERLOADED = auto()
+    TOO_MANY_REQUESTS = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +97,7 @@ ANSWERS: Mapping[Reason, Answer] = MappingProxyType(
         Reason.STATE_UNAVAILABLE: _LATER,
         Reason.UPSTREAM_UNAVAILABLE: _LATER,
         Reason.OVERLOADED: _LATER,
+        # A limit of the device or the mailbox; its denial says when there is room again.
+        Reason.TOO_MANY_REQUESTS: _LATER,
     }
 )

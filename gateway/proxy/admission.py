@@ -5,6 +5,7 @@ from gateway.core.eas import EasRequest, with_headers
 from gateway.core.reasons import Reason
 from gateway.core.target import host_name
 from gateway.errors import RequestError
+from gateway.limits.requests import Allowance, Asking
 from gateway.proxy.exchange import Outgoing
 from gateway.proxy.local import Responder
 from gateway.proxy.messages import RequestHead
@@ -14,7 +15,6 @@ from gateway.proxy.verdicts import Verdicts
 
 _CONTINUE = b"100-continue"
 _MISDIRECTED = 421
-_TOO_LARGE = 413
 _EXPECTATION_FAILED = 417
 
 
@@ -24,6 +24,7 @@ class Admission:
     Attributes:
         route: of the request judged last; None where it has none.
         request: what the query and the headers of that one say.
+        allowance: what the requests take of the limits of device and mailbox.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Admission:
         "_services",
         "_upstreams",
         "_verdicts",
+        "allowance",
         "request",
         "route",
     )
@@ -55,15 +57,17 @@ class Admission:
         self._passed_ruling: Responder | None = None
         self.route: Route | None = None
         self.request = EasRequest()
+        self.allowance = Allowance(services.node.requests)
         self._address = address
         self._upstreams = services.upstreams
         self._forwarded = self._forwarded_fields()
 
-    def judge(self, head: RequestHead) -> Deny | Responder | None:
+    def judge(self, head: RequestHead, asking: Asking) -> Deny | Responder | None:
         """A denial, or who is to look into the request, or None: it goes to the mail server.
 
-        Raises RequestError for what has no meaning; else `route` and `request` are set, but for
-        what is denied for want of a route.
+        What is let in counts as under way until `allowance` is told that it has ended. Raises
+        RequestError for what has no meaning; else `route` and `request` are set, but for what is
+        denied for want of a route.
         """
         services = self._services
         if self._upstreams is not services.upstreams:  # the configuration is another one
@@ -73,12 +77,20 @@ class Admission:
             if verdict is self._passed_verdict:
                 self.route = self._passed_route
                 self._check_length(head)
-                return self._passed_ruling
+                return self._within_limits(verdict, asking) or self._passed_ruling
         self._passed_head = self.route = None
+        ruling = self._read(head)
+        verdict = self._verdicts.current(self.route)
+        if isinstance(ruling, Deny) or isinstance(verdict, Deny):
+            return ruling  # who looks into a denied request does so for nobody
+        return self._within_limits(verdict, asking) or ruling
+
+    def _read(self, head: RequestHead) -> Deny | Responder | None:
+        """As `judge`, for a head that was not there before, and but for limits."""
         host = head.single.get(b"host")
         if host != self._host:
             self._check_host(host)
-        route = services.routes.find(head.method, head.target, host)
+        route = self._services.routes.find(head.method, head.target, host)
         known = route if isinstance(route, Route) else None
         verdict = self._verdicts.current(known)
         self.route = known
@@ -88,6 +100,19 @@ class Admission:
         if known is not None:
             self.request = _request(known, head)
         return self._rule(head, route, verdict)
+
+    def _within_limits(self, verdict: Allow, asking: Asking) -> Deny | None:
+        """Count a request that was let in, or say why it is one too many."""
+        route = self.route
+        if route is None:
+            raise AssertionError("an allowed request has a route")
+        return self.allowance.begin(
+            verdict.mailbox.key,
+            self.request.device_id,
+            asking,
+            held=route.held,
+            ping=route.command == "Ping",
+        )
 
     def _rule(
         self, head: RequestHead, route: Route | Deny, verdict: Allow | Deny
@@ -155,9 +180,11 @@ class Admission:
         return f"X-Forwarded-For: {self._address}\r\nX-Forwarded-Proto: https\r\n".encode()
 
     def _check_length(self, head: RequestHead) -> None:
-        length, limit = head.content_length, self._verdicts.service.body_limit
-        if length is not None and length > limit:
-            raise RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE)
+        length, route = head.content_length, self.route
+        if length and route is not None:
+            error = self._verdicts.service.bodies.refuses(route.command, length)
+            if error is not None:
+                raise error
 
     def _check_host(self, host: bytes | None) -> None:
         """Host is the name that TLS was asked for, where one was (RFC 9110 section 7.4)."""

@@ -60,7 +60,8 @@ class Answering:
         reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
         self._discarding = self.in_request
         close = answers.close or self._must_close()
-        self._answer(answers.status, reference, close=close, retry_after=answers.retry_after)
+        later = denial.retry_after or answers.retry_after
+        self._answer(answers.status, reference, close=close, retry_after=later)
 
     def _answer_here(self, local: LocalAnswer) -> None:
         fields = local.headers
@@ -94,5 +95,9 @@ class Answering:
             self._owner.end()
 
     def _count(self, status: int) -> None:
-        command = "" if self._route is None else self._route.command
-        self._services.observer.counters.count_request(command, status)
+        self._admission.allowance.end()
+        self._services.observer.counters.count_request(self._command, status)
+
+    @property
+    def _command(self) -> str:
+        return "" if self._route is None else self._route.command

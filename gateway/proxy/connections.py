@@ -122,7 +122,7 @@ class _TurnedAway(asyncio.Protocol):
         """Close it."""
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if peer else "unknown"
-        self._services.observer.log(
-            "connection.refused", address, detail="limits.connections is reached"
+        self._services.observer.connection_refused(
+            "connections", address, "limits.connections is reached"
         )
         transport.close()

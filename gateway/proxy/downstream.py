@@ -5,11 +5,13 @@ import time
 from enum import Enum
 from typing import Protocol, cast
 
+from gateway.limits.arrivals import Arrival, Refusal
 from gateway.proxy.dialogue import Dialogue
 from gateway.proxy.index import Key
 from gateway.proxy.opening import Opening, is_trusted
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
+from gateway.tls.client_hello import offers_ticket
 from gateway.tls.proxy_protocol import ProxyProtocolError
 from gateway.tls.session import HandshakeFailure, TlsSession
 
@@ -19,6 +21,10 @@ _LINGER_SECONDS = 5.0
 _HALF_CLOSED_SECONDS = 5.0
 """How long an answer is waited for after the device said that it sends no more. Most that say so
 are gone; a held Ping must not keep the mail server busy for them."""
+
+
+_DOUBTFUL_SECONDS = 3.0
+"""How long the handshake of an unknown phone may take while there is too much to do."""
 
 
 class _Phase(Enum):
@@ -67,6 +73,7 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_address",
+        "_arrival",
         "_dialogue",
         "_held",
         "_home",
@@ -83,6 +90,7 @@ class Downstream(asyncio.Protocol):
     def __init__(self, services: Services, home: Home) -> None:
         self._services = services
         self._home = home
+        self._arrival = Arrival(services.node.arrivals)
         self._opening: Opening | None = None  # until the handshake is done
         self._tls: TlsSession | None = None
         self._dialogue: Dialogue | None = None
@@ -102,8 +110,9 @@ class Downstream(asyncio.Protocol):
         self._enter(_HANDSHAKE, self._services.handshake_timeout_seconds)
         services, proxies = self._services, self._services.proxies
         if proxies is not None and not is_trusted(self._address, proxies):
-            self._refuse(f"{self._address} is not among listen.proxy_protocol_from")
-        else:
+            detail = f"{self._address} is not among listen.proxy_protocol_from"
+            self._refuse(Refusal("proxy_protocol", detail))
+        elif proxies is not None or self._is_taken(self._arrival.came(self._address)):
             header = proxies is not None
             self._opening = Opening(self._address, services.listener, has_header=header)
 
@@ -130,17 +139,35 @@ class Downstream(asyncio.Protocol):
             try:
                 begun = opening.feed(data)
             except ProxyProtocolError as error:
-                self._refuse(str(error))
+                self._refuse(Refusal("proxy_protocol", str(error)))
                 return
             if begun is None:
                 return
             self._address = opening.address
             tls, data = begun
+            if not self._greets(data):
+                return
             self._tls = tls
         plain = tls.feed(data)
         dialogue = self._shake_hands(opening, tls)
         if dialogue is not None:
             self._take(tls, dialogue, plain)
+
+    def _greets(self, hello: bytes) -> bool:
+        """Whether a connection whose ClientHello is there goes on."""
+        arrival = self._arrival
+        if self._services.proxies is not None and not self._is_taken(arrival.came(self._address)):
+            return False
+        resumes = arrival.doubtful and offers_ticket(hello)
+        return self._is_taken(arrival.greeted(resumes=resumes))
+
+    def _is_taken(self, refusal: Refusal | None) -> bool:
+        """Whether there is no refusal; if there is one, the connection is cut."""
+        if refusal is not None:
+            self._refuse(refusal)
+        elif self._arrival.doubtful and self._phase is _HANDSHAKE:
+            self._enter(_HANDSHAKE, _DOUBTFUL_SECONDS)
+        return refusal is None
 
     def _take(self, tls: TlsSession, dialogue: Dialogue, plain: bytes) -> None:
         if plain:
@@ -168,6 +195,7 @@ class Downstream(asyncio.Protocol):
             self._services.observer.handshake(cut, self._address)
         if self._dialogue is not None:
             self._dialogue.gone()
+        self._arrival.gone()
         self._home.gone(self)
 
     def pause_writing(self) -> None:
@@ -277,6 +305,8 @@ class Downstream(asyncio.Protocol):
         services.observer.counters.handshakes["ok"] += 1
         verdicts = opening.verdicts(services, tls, self._file)
         self._opening = None
+        if not self._is_taken(self._arrival.identified(verdicts.fingerprint, resumed=tls.resumed)):
+            return None
         self._dialogue = dialogue = Dialogue(
             self, services, verdicts, address=self._address, server_name=tls.server_name()
         )
@@ -284,9 +314,9 @@ class Downstream(asyncio.Protocol):
         self._enter(_IDLE, services.limits.header_timeout_seconds)
         return dialogue
 
-    def _refuse(self, detail: str) -> None:
-        """Cut a connection that is none of a device's."""
-        self._services.observer.log("connection.refused", self._address, detail=detail)
+    def _refuse(self, refusal: Refusal) -> None:
+        """Cut a connection before it can ask for anything."""
+        self._services.observer.connection_refused(refusal.cause, self._address, refusal.detail)
         self._phase = _LINGER
         self.abort()
 
@@ -353,6 +383,7 @@ class Downstream(asyncio.Protocol):
         return 0 < self._unsent != before
 
     def _file(self, keys: tuple[Key, ...]) -> None:
+        self._arrival.let_in()
         self._home.file(self, keys)
 
     def _send_raw(self, data: bytes) -> None:

@@ -22,6 +22,7 @@ from gateway.tls.session import HandshakeFailure
 
 _TELL_AGAIN_SECONDS = 3600.0
 _MOST_TOLD = 20_000
+_QUIET_SECONDS = 1.0
 
 
 class Observer:
@@ -31,6 +32,7 @@ class Observer:
         self.counters = counters
         self._sender = sender
         self._worker = worker
+        self._quiet_until: dict[str, float] = {}
         self._told_until: dict[tuple[str, int, str], float] = {}
 
     def handshake(self, failure: HandshakeFailure, address: str) -> None:
@@ -38,6 +40,15 @@ class Observer:
         counts = self.counters.handshakes
         counts[failure.outcome] = counts.get(failure.outcome, 0) + 1
         self.log("handshake.failed", address, outcome=failure.outcome, detail=failure.detail)
+
+    def connection_refused(self, cause: str, address: str, detail: str) -> None:
+        """Count a connection that is not taken; one line says so, of each cause once a second."""
+        counts = self.counters.connections_refused
+        counts[cause] = counts.get(cause, 0) + 1
+        now = time.monotonic()
+        if detail and now >= self._quiet_until.get(cause, now):
+            self._quiet_until[cause] = now + _QUIET_SECONDS
+            self.log("connection.refused", address, cause=cause, detail=detail)
 
     def denied(self, denial: Deny, **about: str) -> str:
         """Record a denial; its reference id is for the client."""
@@ -109,6 +120,10 @@ class Observer:
         self._sender.send(
             log_message(self._worker, event, level=level, client_address=address, **fields)
         )
+
+    def say(self, event: str, detail: str) -> None:
+        """One log line about this worker, which operations should see."""
+        self.log(event, "", level="warning", detail=detail)
 
     def flush(self) -> None:
         """Send all totals as of now."""

@@ -1,6 +1,6 @@
 """The requests of one connection out of its bytes; those seen before, unparsed."""
 
-from gateway.config import Limits
+from gateway.config_limits import Limits
 from gateway.proxy.messages import END, RequestEvent, RequestHead, RequestParser
 from gateway.proxy.repeats import RepeatedHeads
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from gateway.config import Limits
 from gateway.config_eas import Eas
+from gateway.config_limits import Limits
 from gateway.core.eas_caps import Caps
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
+from gateway.limits.node import NodeLimits
 from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
@@ -37,6 +38,7 @@ class Services:
         public_url: how phones reach the gateway; empty: by the Host that they ask for.
         eas: how much of ActiveSync is let through.
         caps: the versions and commands of it.
+        node: what devices, mailboxes, certificates and addresses may take of all workers.
         looked_into: counts what is held of requests that a responder is to see whole.
     """
 
@@ -48,6 +50,7 @@ class Services:
     response_filter: ResponseHeaderFilter
     observer: Observer
     limits: Limits
+    node: NodeLimits
     handshake_timeout_seconds: float
     clock: Callable[[], float]  # seconds since the epoch
     public_url: str = ""

@@ -65,13 +65,12 @@ class Turn(Answering):
 
     def begin(self, head: RequestHead) -> None:
         """Take the head of a request, and decide."""
-        self._head = head
-        self._route = None
+        self._head, self._route = head, None
         self._body_bytes = 0
         self.full = False
         self.in_request = True
         try:
-            ruling = self._admission.judge(head)
+            ruling = self._admission.judge(head, self)
             self._route = self._admission.route
         except RequestError as error:
             self.bad_request(error)
@@ -92,9 +91,8 @@ class Turn(Answering):
         elif exchange is None:
             if self._body_bytes > _DISCARD_LIMIT:
                 self._owner.end()
-        elif self._body_bytes > self._verdicts.service.body_limit:
-            limit = self._verdicts.service.body_limit
-            self.bad_request(RequestError(f"the body is larger than {limit} bytes", _TOO_LARGE))
+        elif error := self._verdicts.service.bodies.refuses(self._command, self._body_bytes):
+            self.bad_request(error)
         else:
             exchange.body(data)
 
@@ -149,23 +147,31 @@ class Turn(Answering):
         exchange = self._take_exchange()
         if exchange is not None:
             exchange.abort()
+        self._admission.allowance.close()
 
     def drain(self) -> None:
         """End with the answer that is owed; a held request gets it now."""
+        if self.exchange is not None:
+            self.exchange.end_connection()
+            self._end_held()
+
+    def superseded(self) -> None:
+        """A newer Ping of the device is there; this connection, if it held one, likely is dead."""
+        self._services.observer.counters.pings_ended += self._end_held()
+
+    def _end_held(self) -> bool:
+        """Whether the mail server holds the request, which is answered in its place then."""
         exchange = self.exchange
-        if exchange is None:
-            return
-        exchange.end_connection()
-        unchanged = None
-        if exchange.unanswered and self._route is not None:
-            waited = time.perf_counter() - self.began
-            unchanged = nothing_new(self._route.command, waited)
+        if exchange is None or not exchange.unanswered:
+            return False
+        unchanged = nothing_new(self._command, time.perf_counter() - self.began)
         if unchanged is not None:
             self._take_exchange()
             exchange.abort()
             self._count(HTTPStatus.OK)
             self._connection.send(unchanged)
             self._owner.end()
+        return unchanged is not None
 
     # What the exchange asks for.
 
@@ -213,15 +219,12 @@ class Turn(Answering):
         self._owner.go_on()
 
     def _pass_on(self, head: RequestHead) -> None:
-        services = self._services
-        services.observer.counters.decisions[ALLOW] += 1
+        self._services.observer.counters.decisions[ALLOW] += 1
         outgoing = self._admission.outgoing(head, self.began)
         outgoing.client_keeps = outgoing.client_keeps and not self._owner.last
         service = self._verdicts.service
         pools = service.hosts.order(self._verdicts.mailbox_key)
         self.exchange = Exchange(self, pools, service.buffered, outgoing)
-        if self._route is not None and self._route.held:
-            services.observer.counters.held_requests += 1
         if self._body_bytes == 0:
             self._ask_for_body(head)
 
@@ -342,6 +345,4 @@ class Turn(Answering):
     def _take_exchange(self) -> Exchange | None:
         """The exchange, which is this turn's no more."""
         exchange, self.exchange = self.exchange, None
-        if exchange is not None and self._route is not None and self._route.held:
-            self._services.observer.counters.held_requests -= 1
         return exchange

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.config import Config, Limits
+from gateway.config import Config
+from gateway.config_limits import Limits
 from gateway.config_upstream import Upstream
 from gateway.core.location import origin
 from gateway.core.mailbox import Mailbox
 from gateway.credentials.upstream_user import Credentials, credentials
 from gateway.errors import ConfigError, UpstreamError
+from gateway.proxy.bodies import BodyLimits
 from gateway.proxy.exchange import Buffered
 from gateway.proxy.hosts import UpstreamHosts
 from gateway.tasks import Tasks
@@ -32,7 +34,7 @@ class UpstreamService:
     Attributes:
         path: of ActiveSync there.
         buffered: counts what is held of requests that are read whole; None where they are not.
-        body_limit: bytes of one request body that are taken.
+        bodies: how large a request body may be.
     """
 
     name: str
@@ -41,7 +43,7 @@ class UpstreamService:
     path: bytes
     credentials: Credentials
     buffered: Buffered | None
-    body_limit: int
+    bodies: BodyLimits
     response_timeout_seconds: float
 
 
@@ -148,7 +150,6 @@ def _service(
     upstream: Upstream, limits: Limits, buffered: Buffered, tasks: Tasks, changed: Changed
 ) -> UpstreamService:
     buffers = upstream.request_body == "buffer"
-    largest = upstream.buffer_limit_bytes if buffers else limits.body_bytes
     return UpstreamService(
         name=upstream.name,
         settings=upstream,
@@ -156,7 +157,7 @@ def _service(
         path=upstream.path.encode("ascii"),
         credentials=credentials(upstream),
         buffered=buffered if buffers else None,
-        body_limit=min(limits.body_bytes, largest),
+        bodies=BodyLimits.of(limits, upstream),
         response_timeout_seconds=upstream.response_timeout_seconds,
     )
 

@@ -91,6 +91,11 @@ class Verdicts:
         """Whether the device was let in when that was last asked."""
         return isinstance(self._verdict, Allow)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the device's certificate; empty if that could not be read."""
+        return "" if self._identity is None else self._identity.certificate.fingerprint.hex()
+
     def keep(self, before: int | None, after: int) -> bool:
         """The change from one epoch of the judge to the next does not concern this connection.
 

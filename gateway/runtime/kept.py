@@ -16,7 +16,8 @@ _log = structlog.get_logger()
 class KeptProcess:
     """A worker or the control process, as the supervisor sees it.
 
-    `start` starts it, or raises OSError; `started` is called after each start. Who uses other
+    `start` starts it, or raises OSError; `started` is called after each start, `ended` after each
+    end and before the next start. Who uses other
     threads holds `quiet` meanwhile: a fork must not copy the locks that these hold.
 
     Attributes:
@@ -33,6 +34,7 @@ class KeptProcess:
         start: Callable[[], Child],
         started: Callable[[], None],
         quiet: asyncio.Lock,
+        ended: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.restarts = 0
@@ -41,6 +43,7 @@ class KeptProcess:
         self._start = start
         self._quiet = quiet
         self._started = started
+        self._ended = ended
         self._backoff = Backoff()
         self._ending = asyncio.Event()
         self._process: Child | None = None
@@ -91,7 +94,10 @@ class KeptProcess:
         self._started()
         if self._ending.is_set():  # asked for while the process was being made
             self._signal(signal.SIGTERM)
-        return _how(await process.wait())
+        code = await process.wait()
+        if self._ended is not None:
+            self._ended()
+        return _how(code)
 
     def _signal(self, number: signal.Signals) -> bool:
         if self._process is None or self._process.returncode is not None:

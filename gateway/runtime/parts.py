@@ -75,6 +75,7 @@ class Parts:
         """From now on `services` are those of this configuration; the judge is the caller's."""
         for name, value in self.services().items():
             setattr(services, name, value)
+        services.node.configure(self.config.limits)
 
 
 def path_rules(listen: Listen, eas: Eas) -> tuple[PathRule, ...]:

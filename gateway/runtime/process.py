@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.limits.node import Seat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessArguments:
@@ -19,6 +21,7 @@ class ProcessArguments:
         lifeline_fd: a pipe that reaches its end when the supervisor is gone.
         number: of the worker, from 1; 0 for control.
         workers: how many workers there are.
+        seat: where a worker counts together with the others; None for control.
     """
 
     settings_fd: int
@@ -28,6 +31,7 @@ class ProcessArguments:
     lifeline_fd: int
     number: int
     workers: int
+    seat: Seat | None = None
 
     @property
     def name(self) -> str:
@@ -43,6 +47,7 @@ class ProcessArguments:
             self.channel_fd,
             self.status_fd,
             self.lifeline_fd,
+            *(self.seat.descriptors if self.seat is not None else ()),
         )
 
 

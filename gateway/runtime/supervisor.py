@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from gateway.config import Config
+from gateway.limits.node import Node
 from gateway.runtime.forking import Child, start
 from gateway.runtime.kept import KeptProcess
 from gateway.runtime.listeners import Listeners
@@ -79,7 +80,9 @@ class Supervisor:
         self._reload_wanted = asyncio.Event()
         self._tasks = Tasks()
         self._quiet = asyncio.Lock()
-        workers = range(1, worker_count(plan.config) + 1)
+        count = worker_count(plan.config)
+        self._node = Node(workers=count, connections=plan.config.limits.connections)
+        workers = range(1, count + 1)
         self._workers = [self._kept(number) for number in workers]
         self._control = self._kept(0)
         self._statuses = Statuses(time.monotonic)
@@ -131,11 +134,13 @@ class Supervisor:
             lifeline_fd=self._lifeline,
             number=number,
             workers=worker_count(self._plan.config),
+            seat=self._node.seat(number) if number else None,
         )
         return KeptProcess(
             name=arguments.name,
             start=partial(self._plan.start, arguments),
             started=self._tell_control,
+            ended=partial(self._node.clear, number) if number else None,
             quiet=self._quiet,
         )
 
@@ -197,6 +202,7 @@ class Supervisor:
         self._heard.close()
         self._listeners.close()
         self._settings.close()
+        self._node.close()
         self._notifier.close()
 
 

@@ -18,6 +18,7 @@ import uvloop
 
 from gateway.core.decision import Session
 from gateway.errors import GatewayError
+from gateway.limits.node import NodeLimits
 from gateway.proxy.connections import Connections
 from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
@@ -75,6 +76,11 @@ class Worker:
         self._counters = Counters()
         self._observer = Observer(self._counters, Sender(arguments.channel_fd), arguments.number)
         self._parts = Parts.build(settings.config, self._tasks, self._observer.host)
+        if arguments.seat is None:
+            raise AssertionError("a worker has a seat")
+        self._node = NodeLimits(
+            arguments.seat, settings.config.limits, self._counters, say=self._observer.say
+        )
         self._status = StatusSender(arguments.status_fd, arguments.name, settings.generation)
         self._retired: weakref.WeakSet[Upstreams] = weakref.WeakSet()
 
@@ -89,6 +95,7 @@ class Worker:
         watch_lifeline(self._arguments.lifeline_fd, self._alone)
         running = await self._begin()
         connections = Connections(running.services)
+        self._node.hear()
         server = await loop.create_server(
             connections.accept,
             sock=socket.socket(fileno=self._arguments.listen_fd),
@@ -133,6 +140,7 @@ class Worker:
             listener=_listener(parts, known),
             judge=Judge(parts.rules, known.snapshot, known.revocation),
             observer=self._observer,
+            node=self._node,
             clock=time.time,
             **parts.services(),
         )
@@ -237,6 +245,7 @@ class Worker:
             self._counters.loop_lag_seconds = max(0.0, now - due)
             due = now + _TICK_SECONDS
             self._suspend_if_stale(running)
+            self._node.tick()
             connections.sweep()
             self._renew_listener(running)
             for upstreams in tuple(self._retired):

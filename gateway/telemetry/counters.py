@@ -29,6 +29,10 @@ HANDSHAKE_OUTCOMES: Final = (
     OTHER,
 )
 
+CONNECTION_REFUSALS: Final = ("connections", "address", "certificate", "overload", "proxy_protocol")
+"""Why a connection is not taken: limits.connections, limits.connections_address, .._certificate, an
+unknown phone under overload, or no right PROXY protocol header."""
+
 COMMANDS: Final = frozenset(
     (
         "Sync",
@@ -91,6 +95,10 @@ def _handshakes() -> dict[str, int]:
     return dict.fromkeys(HANDSHAKE_OUTCOMES, 0)
 
 
+def _refusals() -> dict[str, int]:
+    return dict.fromkeys(CONNECTION_REFUSALS, 0)
+
+
 def _decisions() -> dict[str, int]:
     return dict.fromkeys((ALLOW, *(reason.value for reason in Reason)), 0)
 
@@ -111,6 +119,12 @@ class Counters:
         audit_dropped: audit records that found the pipe full.
         loop_lag_seconds: gauge; how late the event loop ran a timer last.
         upstream_hosts: gauge; whether each host is up, by its upstream's name and its URL.
+        connections_refused: by cause, one of `CONNECTION_REFUSALS`.
+        pings_ended: held Pings that a newer one of the same device ended.
+        bus_dropped: messages to other workers that found a full pipe.
+        limits_unshared: devices, mailboxes, certificates and addresses that found no place in the
+            memory of the node, so that this worker counted them alone.
+        shedding: gauge; whether unknown phones are refused because there is too much to do.
     """
 
     connections_accepted: int = 0
@@ -124,6 +138,11 @@ class Counters:
     audit_dropped: int = 0
     loop_lag_seconds: float = 0.0
     upstream_hosts: dict[tuple[str, str], bool] = field(default_factory=dict)
+    connections_refused: dict[str, int] = field(default_factory=_refusals)
+    pings_ended: int = 0
+    bus_dropped: int = 0
+    limits_unshared: int = 0
+    shedding: bool = False
 
     def count_request(self, command: str, status: int) -> None:
         """Add one request; a command that no protocol document names counts as `OTHER`."""
@@ -149,6 +168,10 @@ class Counters:
         self.latency_sum += gone.latency_sum
         for position, count in enumerate(gone.latency_counts):
             self.latency_counts[position] += count
+        self.pings_ended += gone.pings_ended
+        self.bus_dropped += gone.bus_dropped
+        self.limits_unshared += gone.limits_unshared
+        _add(self.connections_refused, gone.connections_refused)
         _add(self.handshakes, gone.handshakes)
         _add(self.decisions, gone.decisions)
         _add(self.requests, gone.requests)
@@ -168,6 +191,11 @@ class Counters:
             "audit_dropped": self.audit_dropped,
             "loop_lag_seconds": self.loop_lag_seconds,
             "upstream_hosts": [[*key, up] for key, up in self.upstream_hosts.items()],
+            "connections_refused": dict(self.connections_refused),
+            "pings_ended": self.pings_ended,
+            "bus_dropped": self.bus_dropped,
+            "limits_unshared": self.limits_unshared,
+            "shedding": self.shedding,
         }
 
     @classmethod
@@ -186,8 +214,13 @@ class Counters:
                 upstream_hosts={
                     (str(n), str(u)): bool(up) for n, u, up in values["upstream_hosts"]
                 },
+                pings_ended=int(values["pings_ended"]),
+                bus_dropped=int(values["bus_dropped"]),
+                limits_unshared=int(values["limits_unshared"]),
+                shedding=bool(values["shedding"]),
             )
             counters.handshakes.update(_counts(values["handshakes"]))
+            counters.connections_refused.update(_counts(values["connections_refused"]))
             counters.decisions.update(_counts(values["decisions"]))
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a snapshot of counters: {error!r}") from error

@@ -7,6 +7,8 @@ has to know the name first.
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
+_SESSION_TICKET = 35
+_PRE_SHARED_KEY = 41
 _HOST_NAME = 0
 _RECORD_HEADER = 5
 _LARGEST_RECORD = 16384
@@ -31,21 +33,34 @@ def server_name(data: bytes) -> str | None:
     None where it names none, or is no ClientHello in one record.
     """
     try:
-        return _host_name(_in_extensions(data))
+        return _host_name(_extension(data, _SERVER_NAME) or b"")
     except (IndexError, ValueError):
         return None
 
 
-def _in_extensions(data: bytes) -> bytes:
-    """The content of the server_name extension, empty if there is none.
+def offers_ticket(data: bytes) -> bool:
+    """Whether the ClientHello in the first record of `data` shows a ticket of an earlier session.
+
+    That is a session_ticket extension with content (RFC 5077 section 3.2), or pre_shared_key
+    (RFC 8446 section 4.2.11). Whether the ticket is any good, the handshake will tell.
+    """
+    try:
+        ticket = _extension(data, _SESSION_TICKET)
+        return bool(ticket) or _extension(data, _PRE_SHARED_KEY) is not None
+    except IndexError:
+        return False
+
+
+def _extension(data: bytes, wanted: int) -> bytes | None:
+    """The content of the first extension of that number, None if there is none.
 
     Raises IndexError where a length does not fit the record.
     """
     end = _RECORD_HEADER + _short(data, 3)
     if data[0] != _HANDSHAKE or data[5] != _CLIENT_HELLO or len(data) < end:
-        return b""
+        return None
     if int.from_bytes(data[6:9]) != end - _RECORD_HEADER - 4:
-        return b""  # it goes on in another record
+        return None  # it goes on in another record
     at = _SESSION_ID
     at += 1 + data[at]
     at += 2 + _short(data, at)  # cipher_suites
@@ -53,10 +68,10 @@ def _in_extensions(data: bytes) -> bytes:
     at += 2
     while at + 4 <= end:
         following = at + 4 + _short(data, at + 2)
-        if not data[at] and data[at + 1] == _SERVER_NAME:
-            return data[at + 4 : following] if following <= end else b""
+        if _short(data, at) == wanted:
+            return data[at + 4 : following] if following <= end else None
         at = following
-    return b""
+    return None
 
 
 def _host_name(names: bytes) -> str | None:

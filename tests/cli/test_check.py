@@ -25,8 +25,9 @@ from gateway.cli.check_store import check_store, clock
 from gateway.cli.check_upstream import check_upstream
 from gateway.cli.findings import Finding, State
 from gateway.cli.main import main
-from gateway.config import Admin, Config, Limits, Listen
+from gateway.config import Admin, Config, Listen
 from gateway.config import State as StateTable
+from gateway.config_limits import Limits
 from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.mailbox import Mailbox

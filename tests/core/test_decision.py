@@ -125,12 +125,14 @@ class TestTable:
             Reason.DEVICE_QUARANTINED,
             Reason.DEVICE_LIMIT,
             Reason.DEVICE_OF_ANOTHER_MAILBOX,
+            Reason.AUTHORIZATION_NOT_ALLOWED,
             Reason.COMMAND_NOT_ALLOWED,
             Reason.PROTOCOL_VERSION_NOT_ALLOWED,
             Reason.PATH_NOT_ALLOWED,
             Reason.STATE_UNAVAILABLE,
             Reason.UPSTREAM_UNAVAILABLE,
             Reason.OVERLOADED,
+            Reason.TOO_MANY_REQUESTS,
         }
         assert {reason for reason, _ in CAUSES} | elsewhere == set(Reason)
 

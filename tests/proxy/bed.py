@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -13,8 +14,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.config import Config, Limits, Listen
+from gateway.config import Config, Listen
 from gateway.config_eas import Eas
+from gateway.config_limits import Limits
 from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.certificate import ClientCertificate
@@ -26,6 +28,7 @@ from gateway.core.names import fold
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.username_binding import DEFAULT_RULES
 from gateway.credentials.upstream_user import identity_headers
+from gateway.limits.node import Node, NodeLimits, Seat
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.index import Key
@@ -360,13 +363,22 @@ class Bed:
         self._server: asyncio.Server | None = None
         self._reading, writing = open_channel()
         self._sender = Sender(writing.detach())
+        self.observer = Observer(self.counters, self._sender, 1)
+        self._node = Node(workers=2, connections=1)
+        self.node_limits = NodeLimits(
+            _own(self._node.seat(1)),
+            self.limits,
+            self.counters,
+            say=self.observer.say,
+            learning_seconds=0,
+        )
         self._phones: list[Phone] = []
         self._messages: dict[str, list[dict[str, Any]]] = {}
         self._tasks = Tasks()
 
     async def start(self) -> None:
         """Listen on a free port."""
-        observer = Observer(self.counters, self._sender, 1)
+        observer = self.observer
         config = Config(limits=self.limits, upstream=(self.upstream, *self.more_upstreams))
         upstreams = build_upstreams(config, self._tasks, observer.host)
         observer.hosts(upstreams.urls())
@@ -381,6 +393,7 @@ class Bed:
             response_filter=ResponseHeaderFilter(),
             observer=observer,
             limits=self.limits,
+            node=self.node_limits,
             handshake_timeout_seconds=self.handshake_timeout_seconds,
             clock=self._clock,
             eas=self.eas,
@@ -413,6 +426,8 @@ class Bed:
         await self._tasks.close()
         self._sender.close()
         self._reading.close()
+        self.node_limits.close()
+        self._node.close()
 
     async def phone(
         self, device: StoredCertificate | None = None, *, server_name: str = "localhost"
@@ -474,6 +489,11 @@ class Bed:
     async def drain(self) -> None:
         """End as a worker does."""
         await self._connections.drain(_PATIENCE)
+
+
+def _own(seat: Seat) -> Seat:
+    """As a process has inherited it: with descriptors of its own."""
+    return replace(seat, hearing=os.dup(seat.hearing), saying=tuple(map(os.dup, seat.saying)))
 
 
 def _authorities(pki: Pki) -> list[Authority]:

@@ -140,7 +140,8 @@ class TestTouched:
 
     async def test_cut_phones_do_not_all_come_back_at_once(self, plane: Bed) -> None:
         """Each is told its own time, 1 to 30 seconds."""
-        phones = [await _held(plane) for _ in range(12)]
+        queries = [PING.replace("d1", f"device{number}") for number in range(12)]
+        phones = [await _held(plane, query) for query in queries]
         _revoke_user(plane)
         await plane.follow()
         times = [int((await phone.read()).get("retry-after")[0]) for phone in phones]
@@ -305,7 +306,7 @@ class TestIndex:
     async def test_by_mailbox_certificate_and_device(self, plane: Bed) -> None:
         """Each as long as the connection lives."""
         phone = await _held(plane)
-        other = await _held(plane)
+        other = await _held(plane, PING.replace("Ping", "Sync"))
         issuer = _issuing_id(plane)
         keys = (
             name_key("alice@example.test"),

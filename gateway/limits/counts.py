@@ -1,0 +1,119 @@
+"""What this worker counts for each key, and what all workers of the node do together."""
+
+import heapq
+from typing import Final
+
+from gateway.limits.memory import Memory
+
+_NOWHERE: Final = -1
+
+
+class Count:
+    """The entry of one key in this worker; shared by all its connections that have the key.
+
+    Attributes:
+        digest: of the key.
+        count: requests under way of a device or mailbox; connections of a certificate or address.
+        held: those of the requests whose answer the mail server may keep back.
+        until: of a device or mailbox, when its requests so far are paid for; of a certificate or
+            address, as long as it is known; monotonic seconds.
+        due: `until` as it will be if the request that is looked at is let in.
+    """
+
+    __slots__ = ("at", "count", "digest", "due", "filed", "held", "home", "until", "users")
+
+    def __init__(self, digest: int, home: int, at: int) -> None:
+        self.digest = digest
+        self.home = home
+        self.at = at  # in the memory; _NOWHERE if that was full
+        self.count = 0
+        self.held = 0
+        self.until = 0.0
+        self.due = 0.0
+        self.users = 0
+        self.filed = False  # in the heap of those that may be idle
+
+
+class Counts:
+    """All keys of one worker.
+
+    A key that finds no place in the memory is counted all the same, but by this worker alone: its
+    limits hold for each worker then. Nobody is refused because the memory is full.
+
+    Attributes:
+        unshared: how many keys found no place.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.unshared = 0
+        self._memory = memory
+        self._words = memory.words
+        self._moments = memory.moments
+        self._others = memory.others
+        self._known: dict[int, Count] = {}
+        self._idle: list[tuple[float, int]] = []
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._known)
+
+    def take(self, kind: str, *names: str) -> Count:
+        """The entry of a key, kept until it is given back as often as it was taken."""
+        digest = self._memory.digest(kind, *names)
+        known = self._known.get(digest)
+        if known is None:
+            at = self._memory.add(digest)
+            self.unshared += at == _NOWHERE
+            known = self._known[digest] = Count(digest, self._memory.home(digest), at)
+        known.users += 1
+        return known
+
+    def give_back(self, count: Count) -> None:
+        """One who took it needs it no more; what it says stays until its moment is over."""
+        count.users -= 1
+        if not count.users and not count.filed:
+            count.filed = True
+            heapq.heappush(self._idle, (count.until, count.digest))
+
+    def sweep(self, now: float) -> None:
+        """Free every entry that nobody has and whose moment is over."""
+        idle = self._idle
+        while idle and idle[0][0] <= now:
+            _, digest = heapq.heappop(idle)
+            count = self._known[digest]
+            if count.users:
+                count.filed = False
+            elif count.until > now:
+                heapq.heappush(idle, (count.until, digest))
+            else:
+                del self._known[digest]
+                if count.at != _NOWHERE:
+                    self._memory.remove(count.at)
+
+    def tell(self, count: Count) -> None:
+        """The other workers see what `count` says now."""
+        at = count.at
+        if at != _NOWHERE:
+            self._words[at + 1] = count.count
+            self._words[at + 2] = count.held
+            self._moments[at + 3] = count.until
+
+    def elsewhere(self, count: Count) -> tuple[int, int, float]:
+        """`count` and `held` of the key in all other workers, and their latest `until`."""
+        words, digest, home = self._words, count.digest, count.home
+        total, held, until = 0, 0, 0.0
+        for region in self._others:
+            at = region + home
+            found = words[at]
+            if found != digest:
+                if not found:
+                    continue
+                at = self._memory.find(region, digest)
+                if at < 0:
+                    continue
+            more, more_held, moment = words[at + 1], words[at + 2], self._moments[at + 3]
+            if words[at] == digest:  # else it was freed meanwhile, and the numbers are another's
+                total += more
+                held += more_held
+                until = max(until, moment)
+        return total, held, until
