@@ -46,12 +46,13 @@ def nothing_new(command: str, seconds: float) -> bytes | None:
     return NOTHING_NEW.get(command)
 
 
-def scattered(retry_after: int | None) -> int | None:
-    """In place of `retry_after` for a device that a change cuts off: 1 to 30 seconds, by chance.
+def scattered() -> int:
+    """Retry-After for a device whose request a change ends: 1 to 30 seconds, by chance.
 
-    One change may cut thousands of them off, and they must not all come back at once.
+    One change may end those of thousands, and they must not all come back at once. Who is answered
+    403 comes back, too, to run Autodiscover (MS-ASHTTP section 3.1.5.2.1).
     """
-    return None if retry_after is None else 1 + secrets.randbelow(_CUT_RETRY_SECONDS)
+    return 1 + secrets.randbelow(_CUT_RETRY_SECONDS)
 
 
 def answer(

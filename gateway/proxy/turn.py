@@ -317,8 +317,7 @@ class Turn(Answering):
             self._count(answers.status)
             self._owner.abort()
         elif owed:
-            later = scattered(answers.retry_after)
-            self._answer(answers.status, reference, close=True, retry_after=later)
+            self._answer(answers.status, reference, close=True, retry_after=scattered())
         else:
             self._owner.cut()
 

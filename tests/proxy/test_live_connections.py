@@ -138,11 +138,14 @@ class TestTouched:
         assert [r["reason"] for r in plane.audit()] == [reason]
         assert ("Sync", status) not in plane.counters.requests
 
-    async def test_cut_phones_do_not_all_come_back_at_once(self, plane: Bed) -> None:
-        """Each is told its own time, 1 to 30 seconds."""
+    @EACH
+    async def test_cut_phones_do_not_all_come_back_at_once(
+        self, plane: Bed, change: Callable[[Bed], None], status: int, reason: Reason
+    ) -> None:
+        """Each is told its own time, 1 to 30 seconds, by a 403 as by a 503."""
         queries = [PING.replace("d1", f"device{number}") for number in range(12)]
         phones = [await _held(plane, query) for query in queries]
-        _revoke_user(plane)
+        change(plane)
         await plane.follow()
         times = [int((await phone.read()).get("retry-after")[0]) for phone in phones]
         assert all(1 <= seconds <= 30 for seconds in times)

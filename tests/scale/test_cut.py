@@ -171,6 +171,17 @@ def _check_meanwhile(
         figures.at_most(subject, f"loop lag, worker {number}", lag.worst[number], _LAG_LIMIT, "s")
 
 
+def _check_jitter(figures: Figures, subject: str, answers: Sequence[Event]) -> None:
+    """Every answer tells its phone when to come back, each second as many as another."""
+    waits = [wait for one in answers if (wait := one.retry_after) is not None]
+    figures.equal(subject, "answers with Retry-After", len(waits), len(answers))
+    figures.equal(subject, "Retry-After from, to", (min(waits), max(waits)), _JITTER)
+    first, last = _JITTER
+    busiest = max(waits.count(second) for second in range(first, last + 1))
+    fair = len(answers) / (last - first + 1)
+    figures.at_most(subject, "told the same second, times the mean", busiest / fair, 3, "")
+
+
 def test_a_revoke_cuts_the_phones_of_one_mailbox_on_both_workers(
     crowd: Crowd, figures: Figures
 ) -> None:
@@ -222,6 +233,7 @@ def test_a_crl_cuts_all_that_it_lists(crowd: Crowd, figures: Figures, name: str)
     for number in WORKERS:
         delay = max(cut[one].at for one in chosen if crowd.worker[one] == number) - fetched
         figures.at_most(subject, f"last phone of worker {number}, from the fetch", delay, 2, "s")
+    _check_jitter(figures, subject, [cut[one] for one in chosen])
     figures.equal(subject, "other phones that were cut", len(crowd.others_cut(mark, chosen)), 0)
     crowd.gone.update(chosen)
     until(lambda: crowd.mail.held() == PHONES - len(crowd.gone), "their Pings are called off")
@@ -239,10 +251,8 @@ def test_phones_that_are_cut_come_back_scattered(crowd: Crowd, figures: Figures)
         command(crowd.bed, "user", "revoke", "--from", str(file))
         crowd.held.until(lambda: crowd.held.held.isdisjoint(_MANY), "all of them are cut", 20)
     cut = crowd.held.cut_since(mark)
-    waits = [wait for one in _MANY if (wait := cut[one].retry_after) is not None]
     _check_meanwhile(crowd, figures, subject, sync_mark, lag)
-    figures.equal(subject, "answers with Retry-After", len(waits), len(_MANY))
-    figures.equal(subject, "Retry-After from, to", (min(waits), max(waits)), _JITTER)
+    _check_jitter(figures, subject, [cut[one] for one in _MANY])
     listed = [crowd.phones.serial_numbers[one] for one in (*_LISTED, *_IN_DELTA)]
     crowd.site.publish(listed)
     command(crowd.bed, "ca", "refresh")
