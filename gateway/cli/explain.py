@@ -1,6 +1,6 @@
 """`eas-gateway explain`: the decision about a certificate, check by check, without the gateway."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from gateway.cli.explain_output import (
     error_dictionary,
     print_explanation,
 )
+from gateway.cli.explain_request import Asked, RequestRules, judge_asked
 from gateway.cli.options import config_option, json_option
 from gateway.cli.tables import print_json
 from gateway.config import Config, load
 from gateway.core.decision import Allow, decide
 from gateway.core.decision_trace import trace
+from gateway.core.device import DeviceCertificate
+from gateway.core.eas import COMMANDS
 from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError, GatewayError, StateError
 from gateway.proxy.judge import Judge, Rules
@@ -53,12 +56,14 @@ class Question:
         chain_path: more of what it sends along.
         user: the User that its requests name; None where they name none.
         at: the time of the sign-in and the request.
+        asked: what its requests say besides; what they do not say is not judged.
     """
 
     path: Path
     chain_path: Path | None
     user: str | None
     at: datetime
+    asked: Asked = field(default_factory=Asked)
 
 
 @click.command("explain")
@@ -71,6 +76,16 @@ class Question:
     help="Intermediates that the device sends along, if CERT does not hold them; PEM or DER.",
 )
 @click.option("--user", metavar="NAME", help="The User that the device's requests name.")
+@click.option("--device-id", metavar="ID", help="The DeviceId that the device's requests name.")
+@click.option("--device-type", metavar="TYPE", help="Their DeviceType.")
+@click.option("--user-agent", metavar="TEXT", help="Their User-Agent.")
+@click.option(
+    "--command",
+    "command_name",
+    type=click.Choice(sorted(COMMANDS), case_sensitive=False),
+    metavar="NAME",
+    help="Their command, such as Sync.",
+)
 @click.option(
     "--at",
     type=Moment(),
@@ -83,6 +98,10 @@ def command(  # noqa: PLR0913 (one argument an option)
     path: Path,
     chain_path: Path | None,
     user: str | None,
+    device_id: str | None,
+    device_type: str | None,
+    user_agent: str | None,
+    command_name: str | None,
     at: datetime | None,
     as_json: bool,
     config_path: Path | None,
@@ -92,7 +111,8 @@ def command(  # noqa: PLR0913 (one argument an option)
     The status is 0 if it is let in, 1 if it is refused and 2 if that cannot be found out. The
     gateway need not run; nothing is fetched: `ca refresh` does that.
     """
-    question = Question(path, chain_path, user, at or datetime.now(UTC))
+    asked = Asked(device_id, device_type, user_agent, command_name)
+    question = Question(path, chain_path, user, at or datetime.now(UTC), asked)
     try:
         explanation = explain(load(config_path), question)
     except GatewayError as error:
@@ -116,13 +136,7 @@ def explain(config: Config, question: Question) -> Explanation:
         sent += read_certificates(question.chain_path)
     issuer, subject = _names(leaf, question.path)
     snapshot = _snapshot(config)
-    rules = Rules(config.identity.rules, config.revocation.reauthentication)
-    revocation = RevocationView.load(
-        config.state.crl_directory,
-        authorities=snapshot.authorities.values(),
-        require_crl_validation=config.revocation.require_crl_validation,
-    )
-    judge = Judge(rules, snapshot, revocation)
+    judge = _judge(config, snapshot)
     try:
         chain = build(leaf, sent, tuple(snapshot.authorities.values()), question.at)
         identity = judge.identify(chain.certificates, question.at)
@@ -136,18 +150,35 @@ def explain(config: Config, question: Question) -> Explanation:
         chain_denial=chain.denial or facts.chain_denial,
         handshake=chain.handshake,
     )
-    steps = trace(facts, question.at)
+    shown, issuer_id = facts.certificate, judge.issuer_id(identity)
+    decision, further = judge_asked(
+        question.asked,
+        decide(facts, question.at),
+        DeviceCertificate(issuer_id, shown.serial_number, shown.not_before),
+        RequestRules(snapshot.devices, config.devices.policy, config.eas.caps),
+    )
+    steps = (*trace(facts, question.at), *further)
     named = any((step.check, step.result) == ("san", "pass") for step in steps)
     return Explanation(
         at=question.at,
-        certificate=facts.certificate,
+        certificate=shown,
         issuer=issuer,
         subject=subject,
-        issuer_id=judge.issuer_id(identity),
-        decision=decide(facts, question.at),
+        issuer_id=issuer_id,
+        decision=decision,
         mailbox=facts.binding.mailboxes[0] if named and facts.binding.mailboxes else None,
         steps=steps,
     )
+
+
+def _judge(config: Config, snapshot: Snapshot) -> Judge:
+    revocation = RevocationView.load(
+        config.state.crl_directory,
+        authorities=snapshot.authorities.values(),
+        require_crl_validation=config.revocation.require_crl_validation,
+    )
+    rules = Rules(config.identity.rules, config.revocation.reauthentication)
+    return Judge(rules, snapshot, revocation)
 
 
 def _names(leaf: x509.Certificate, path: Path) -> tuple[str, str]:

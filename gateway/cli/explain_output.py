@@ -24,6 +24,11 @@ _HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.REVOCATION_UNKNOWN: "`ca refresh` fetches the CRLs now and says what is wrong.",
         Reason.UNKNOWN_MAILBOX: "`user add` or `user import` makes the mailbox known.",
         Reason.MAILBOX_DISABLED: "`user set --enabled` enables it.",
+        Reason.COMMAND_NOT_ALLOWED: "`eas.allowed_commands` has what is let through.",
+        Reason.DEVICE_BLOCKED: "`device allow` lets this device in, `device rule list` has rules.",
+        Reason.DEVICE_QUARANTINED: "`device allow` lets this device in.",
+        Reason.DEVICE_LIMIT: "`device list --mailbox UPN` shows them, `device forget` makes room.",
+        Reason.DEVICE_OF_ANOTHER_MAILBOX: "`device allow --mailbox UPN` lets it in.",
         Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM: (
             "Have the CA publish a CRL and fetch it with `ca refresh`, or issue a new certificate."
         ),

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "ca": "gateway.cli.ca:command",
         "user": "gateway.cli.user:command",
         "certificate": "gateway.cli.certificate:command",
+        "device": "gateway.cli.device:command",
         "audit": "gateway.cli.audit:command",
         "store": "gateway.cli.store:command",
         "explain": "gateway.cli.explain:command",

@@ -25,6 +25,17 @@ def unlisted(
     ]
 
 
+def is_listed(
+    config: Config, authorities: Sequence[Authority], issuer_id: str, serial_number: int
+) -> bool:
+    """Whether a CRL in force of the CA record `issuer_id` lists this certificate."""
+    issuer = next((one for one in authorities if one.id == issuer_id), None)
+    if issuer is None:
+        return False
+    view = RevocationView.load(config.state.crl_directory, authorities=authorities)
+    return _is_listed(view, issuer, serial_number)
+
+
 def _is_listed(view: RevocationView, authority: Authority, serial_number: int) -> bool:
     if authority.exempt:
         return False

@@ -5,7 +5,7 @@ import contextlib
 import json
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ from gateway.cli.chain import build, read_certificates
 from gateway.cli.main import main
 from gateway.config import load
 from gateway.core.authority import Authority, AuthorityType
+from gateway.core.device import Access, Characteristic, Device, DeviceCertificate, WipeKind
 from gateway.core.mailbox import Mailbox
 from gateway.core.reasons import Reason
 from gateway.errors import CertificateError
@@ -39,6 +40,7 @@ from tests.helpers import san_extension
 Output = pytest.CaptureFixture[str]
 ALICE = Mailbox("alice@example.test", primary_address="alice@mail.test")
 BOB = Mailbox("bob@example.test")
+NAME = ALICE.key, "applf4"
 CHECKS = [
     "chain",
     "validity",
@@ -52,6 +54,8 @@ CHECKS = [
     "session",
     "readmission",
     "user",
+    "device",
+    "command",
 ]
 DAY = timedelta(days=1)
 DEVICE = CertificateAuthority.root("Any root").issue_device(upn=ALICE.upn)
@@ -143,6 +147,10 @@ class Bed:
     def explain(self, content: bytes, *arguments: str) -> int:
         """The status of `explain` for a file with this content."""
         return main(["explain", str(self.file(content)), *arguments, *self.config])
+
+    def configure(self, text: str) -> None:
+        """The configuration is this."""
+        (self.directory / "config.toml").write_text(text, encoding="utf-8")
 
     @property
     def config(self) -> list[str]:
@@ -574,6 +582,88 @@ class TestDeny:
         out = capsys.readouterr().out
         assert "Foreign \\x1b[2J\\x9b31m" in out
         assert all(character.isprintable() or character == "\n" for character in out)
+
+
+class TestRequest:
+    """The device and the command of a request, judged after all else."""
+
+    def test_allowed(self, bed: Bed, root: CertificateAuthority, capsys: Output) -> None:
+        """A device that is new, one that is known, and one that is to be wiped."""
+        bed.add_pki(root)
+        content = device(root).certificate_pem
+        options = ("--json", "--device-id", "ApplF4", "--command", "sync")
+        words = [
+            "may sync; it is a new device",
+            "may sync",
+            "may sync, but is to be wiped at its next request",
+        ]
+        steps: Sequence[Callable[[], object]] = (
+            lambda: None,
+            lambda: bed.store.devices.set_access(NAME, Access.ALLOW, device_id="ApplF4"),
+            lambda: bed.store.devices.wipe(NAME, WipeKind.FULL),
+        )
+        for step, expected in zip(steps, words, strict=True):
+            step()
+            assert bed.explain(content, *options) == 0
+            found = printed(capsys)["steps"][-2:]
+            assert [one["detail"] for one in found] == [
+                f"ApplF4 {expected}",
+                "Sync is let through",
+            ]
+
+    @pytest.mark.parametrize(
+        ("characteristic", "option"),
+        [
+            (Characteristic.DEVICE_TYPE, ("--device-type", "iPhone")),
+            (Characteristic.USER_AGENT, ("--user-agent", "iPhone/1.0")),
+            (Characteristic.MAILBOX, ("--command", "Ping")),
+        ],
+    )
+    def test_refused_by_a_rule(
+        self,
+        bed: Bed,
+        root: CertificateAuthority,
+        capsys: Output,
+        characteristic: Characteristic,
+        option: tuple[str, str],
+    ) -> None:
+        """The rule is named, and the command is not reached."""
+        bed.add_pki(root)
+        pattern = "alice@*" if characteristic is Characteristic.MAILBOX else "iphone*"
+        bed.store.device_rules.add(characteristic, pattern, Access.BLOCK)
+        content = device(root).certificate_pem
+        assert bed.explain(content, "--json", "--device-id", "ApplF4", *option) == 1
+        found = printed(capsys)
+        assert (found["reason"], failed(found)) == ("DEVICE_BLOCKED", "device")
+        assert "rule 1" in found["detail"]
+        assert "`device rule list`" in found["hint"]
+
+    def test_tied_to_another_certificate(
+        self, bed: Bed, root: CertificateAuthority, capsys: Output
+    ) -> None:
+        """Pins see the certificate that is asked about."""
+        bed.add_pki(root)
+        bed.configure('[devices]\npin = "certificate_to_device"\n')
+        alice = device(root)
+        shown = DeviceCertificate(
+            root.key_identifier.hex(), alice.serial_number, alice.certificate.not_valid_before_utc
+        )
+        bed.store.devices.record([Device(ALICE.key, "First", now(), now(), certificate=shown)])
+        options = ("--json", "--device-id")
+        assert bed.explain(alice.certificate_pem, *options, "first") == 0
+        printed(capsys)
+        assert bed.explain(alice.certificate_pem, *options, "other") == 1
+        found = printed(capsys)
+        assert found["reason"] == "DEVICE_OF_ANOTHER_MAILBOX"
+        assert "first used with the device First" in found["detail"]
+
+    def test_command(self, bed: Bed, root: CertificateAuthority, capsys: Output) -> None:
+        """What `[eas]` does not let through is refused last."""
+        bed.add_pki(root)
+        bed.configure('[eas]\nallowed_commands = ["Sync"]\n')
+        assert bed.explain(device(root).certificate_pem, "--json", "--command", "Ping") == 1
+        found = printed(capsys)
+        assert (found["reason"], failed(found)) == ("COMMAND_NOT_ALLOWED", "command")
 
 
 class TestError:
