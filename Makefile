@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .PHONY: setup run test cover cover-core check format certs test-postgresql test-real test-scale \
-	test-browser pkits bench bench-crl clean
+	test-browser soak pkits bench bench-crl clean
 
 setup: $(STAMP)
 
@@ -65,6 +65,14 @@ test-scale: setup
 	$(BIN)/python -m tests.scale.haproxy
 	$(BIN)/python -m tests.store.postgresql_server
 	$(BIN)/python -m pytest tests/scale
+
+# Simulated devices live with the gateway for a minute, or so long and so many as you say:
+# make soak SECONDS=3600 DEVICES=2000. The course of it is in build/soak/ afterwards.
+SECONDS ?= 60
+DEVICES ?= 500
+soak: setup
+	EAS_GATEWAY_SOAK_SECONDS=$(SECONDS) EAS_GATEWAY_SOAK_DEVICES=$(DEVICES) \
+	$(BIN)/python -m pytest tests/scale/test_soak.py
 
 # The self-check page in Debian's Chromium; its pictures are in build/browser/ afterwards. Installs
 # Chromium where it is missing, and gives it a policy for as long as it runs: run it as root.

@@ -1,4 +1,7 @@
-"""The command line of the comparison: `python -m bench --only nginx,gateway --requests 20000`."""
+"""The command line of the comparison: `python -m bench --only nginx,gateway --requests 20000`.
+
+`python -m bench fleet` lets simulated devices live instead.
+"""
 
 import shutil
 import tempfile
@@ -8,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import processes, report
+from bench import fleet_command, processes, report
 from bench.measure import Plan, Sample, Scenario, measure
 from bench.peers import PEERS
 from bench.processes import BenchError
@@ -37,7 +40,7 @@ def _names(known: dict[str, object], option: str, text: str) -> list[str]:
     return names
 
 
-@click.command(context_settings={"show_default": True})
+@click.group(invoke_without_command=True, context_settings={"show_default": True})
 @click.option("--only", default=",".join(PEERS), help="Servers, in the order of their turns.")
 @click.option("--scenario", default=",".join(SCENARIOS), help="What to measure.")
 @click.option("--rounds", default=21, type=click.IntRange(1), help="Rounds; one more warms up.")
@@ -69,6 +72,8 @@ def _names(known: dict[str, object], option: str, text: str) -> list[str]:
 @click.pass_context
 def main(context: click.Context, /, only: str, scenario: str, results: Path, **counts: int) -> None:
     """Measure the gateway beside other reverse proxies; exit 1 if it misses a goal."""
+    if context.invoked_subcommand is not None:
+        return
     servers = _names(dict(PEERS), "--only", only)
     names = _names(dict(SCENARIOS), "--scenario", scenario)
     plan = Plan(servers=servers, scenarios=[SCENARIOS[name] for name in names], **counts)
@@ -108,6 +113,8 @@ def _samples(plan: Plan) -> tuple[list[Sample], float]:
     shutil.rmtree(directory)  # what failed stays, for its logs
     return samples, used / (time.monotonic() - began)
 
+
+main.add_command(fleet_command.command)
 
 if __name__ == "__main__":
     main()

@@ -20,6 +20,11 @@ def request(port: int, *, device: str, mailbox: str, command: str = "Ping") -> b
     Another `command` changes its name alone.
     """
     body = _body(_HEARTBEAT_INTERVAL, b"9")
+    return post(port, device=device, mailbox=mailbox, command=command, body=body)
+
+
+def post(port: int, *, device: str, mailbox: str, command: str, body: bytes) -> bytes:
+    """A whole request with that body, as a phone of the mailbox sends it to that port."""
     head = (
         f"POST /Microsoft-Server-ActiveSync?Cmd={command}&User={mailbox}&DeviceId={device}"
         "&DeviceType=Bench HTTP/1.1\r\n"
@@ -35,7 +40,11 @@ def request(port: int, *, device: str, mailbox: str, command: str = "Ping") -> b
 
 def response() -> bytes:
     """The upstream's whole answer: status 1 (the heartbeat ended without a change)."""
-    body = _body(_STATUS, b"1")
+    return answer(_body(_STATUS, b"1"))
+
+
+def answer(body: bytes) -> bytes:
+    """A whole answer of the mail server's with that body."""
     head = (
         "HTTP/1.1 200 OK\r\n"
         "Cache-Control: private\r\n"

@@ -26,10 +26,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import uvloop
-from OpenSSL import crypto
+from cryptography import x509
 
 from bench import eas
-from bench.fleet_phone import Answer, ClosedError, Line, client_context, connect
+from bench.fleet_phone import Answer, ClosedError, Line, client_context, connect, read_key
 
 _AT_ONCE = 24
 _PATIENCE_SECONDS = 20.0
@@ -75,7 +75,7 @@ class Fleet:
         self.order = order
         self.returns = order.returns
         self.context = client_context(order.trusted)
-        self.key = crypto.load_privatekey(crypto.FILETYPE_PEM, Path(order.key).read_bytes())
+        self.key = read_key(order.key)
         self.gate = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
@@ -118,7 +118,7 @@ class Phone:
         self._fleet = fleet
         self._number = number
         self._unanswered = 0  # how often in a row a request had no answer byte
-        self._certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        self._certificate = x509.load_der_x509_certificate(der)
         self._syncs = fleet.order.syncs_per_second > 0
         name = "BENCH" if self._syncs else eas.HELD_DEVICE
         self._request = eas.request(
@@ -156,9 +156,7 @@ class Phone:
         async with fleet.gate, asyncio.timeout(_PATIENCE_SECONDS):
             order = fleet.order
             return await connect(
-                fleet.context,
-                self._certificate,
-                fleet.key,
+                lambda: Line(fleet.context, self._certificate, fleet.key),
                 port=order.port,
                 address=order.address,
             )

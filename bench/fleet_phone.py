@@ -4,15 +4,21 @@ Its certificate is its own; context and private key are those of all phones.
 """
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import httptools
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from bench.pki import SERVER_NAME
+from gateway.pki.identity import PrivateKey
 
 _RELEASE_BUFFERS = 0x10  # SSL_MODE_RELEASE_BUFFERS, which pyOpenSSL does not name
 _MOST = 65536
+_FULL = "full handshake"
 
 
 class Answer:
@@ -22,12 +28,14 @@ class Answer:
         status: the HTTP status.
         retry_after: seconds; None where the header is missing.
         keeps: whether the connection stays.
+        body: what was answered.
     """
 
     def __init__(self) -> None:
         self.status = 0
         self.retry_after: int | None = None
         self.keeps = True
+        self.body = b""
 
 
 class ClosedError(ConnectionError):
@@ -42,15 +50,34 @@ def client_context(trusted: str) -> SSL.Context:
     """A context for phones that trust the root CA in that file."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.load_verify_locations(trusted)
-    context.set_verify(SSL.VERIFY_PEER)
+    context.set_verify(SSL.VERIFY_PEER, _verified)
     context.set_mode(_RELEASE_BUFFERS)
     return context
+
+
+def read_key(file: str) -> PrivateKey:
+    """The private key of all phones, PEM."""
+    return cast("PrivateKey", load_pem_private_key(Path(file).read_bytes(), None))
+
+
+def _verified(
+    connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, good: int
+) -> bool:
+    """Notes that there was a certificate to verify, which is so unless a session is resumed."""
+    connection.set_app_data(_FULL)
+    return good == 1
 
 
 class Line(asyncio.Protocol):
     """The connection of a phone; its handshake begins when TCP is up."""
 
-    def __init__(self, context: SSL.Context, certificate: crypto.X509, key: crypto.PKey) -> None:
+    def __init__(
+        self,
+        context: SSL.Context,
+        certificate: x509.Certificate,
+        key: PrivateKey,
+        session: SSL.Session | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -59,6 +86,8 @@ class Line(asyncio.Protocol):
         self._tls.use_privatekey(key)
         self._tls.set_tlsext_host_name(SERVER_NAME.encode())
         self._tls.set_connect_state()
+        if session is not None:
+            self._tls.set_session(session)
         self._transport: asyncio.Transport | None = None
         self._answered: asyncio.Future[Answer] | None = None
         self._begun = False
@@ -68,6 +97,16 @@ class Line(asyncio.Protocol):
         """The serial number of the server's certificate, once the connection is ready."""
         certificate = self._tls.get_peer_certificate()
         return 0 if certificate is None else certificate.get_serial_number()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the session that was given is resumed, once the connection is ready."""
+        return self._tls.get_app_data() is not _FULL
+
+    @property
+    def session(self) -> SSL.Session | None:
+        """What another connection may resume; TLS 1.3 has it from the first answer on."""
+        return self._tls.get_session()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello."""
@@ -104,6 +143,22 @@ class Line(asyncio.Protocol):
         """End the connection."""
         if self._transport is not None:
             self._transport.close()
+
+    def leave(self) -> None:
+        """The network is gone, and with it what would be sent: the server is told nothing."""
+        if self._answered is not None:
+            self._answered.cancel()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def drop(self) -> None:
+        """Forget the connection; what the server sends to it is answered with a reset."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the answer's body, told by the parser."""
+        self._answer.body += data
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the answer, told by the parser."""
@@ -159,20 +214,16 @@ class Line(asyncio.Protocol):
             self._transport.write(data)
 
 
-async def connect(
-    context: SSL.Context,
-    certificate: crypto.X509,
-    key: crypto.PKey,
-    *,
-    port: int,
-    address: str,
-) -> Line:
-    """A connection from the local `address` to `port` of 127.0.0.1, its handshake done.
+async def connect(make: Callable[[], Line], *, port: int, address: str) -> Line:
+    """What `make` makes, connected from the local `address` to `port` of 127.0.0.1.
 
-    Raises OSError if it cannot be made.
+    Its handshake is done. Raises OSError if there is no connection.
     """
-    _, line = await asyncio.get_running_loop().create_connection(
-        lambda: Line(context, certificate, key), "127.0.0.1", port, local_addr=(address, 0)
-    )
-    await line.ready
+    loop = asyncio.get_running_loop()
+    _, line = await loop.create_connection(make, "127.0.0.1", port, local_addr=(address, 0))
+    try:
+        await line.ready
+    except BaseException:  # or the time for it is over
+        line.drop()
+        raise
     return line

@@ -34,7 +34,10 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A gateway that runs; alice's phone is in order, bob's is revoked, carol has no mailbox."""
+    """A gateway that runs; alice's phone is in order, bob's is revoked, carol has no mailbox.
+
+    Browsers present their certificate to it without asking.
+    """
     folder = tmp_path_factory.mktemp("gateway")
     with contextlib.ExitStack() as stack:
         made = bed.new_bed(folder, stack.enter_context(bed.demo_mail_server()))
@@ -42,6 +45,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             pki.issue("carol", upn="carol@example.test", email="carol@example.test")
             pki.revoke(made.pki.bob.serial_number)
         bed.set_up(made, stack.enter_context(crl_server.serving(made.pki.directory)))
+        stack.enter_context(chromium.certificate_policy([f"https://localhost:{made.port}"]))
         yield stack.enter_context(made.running())
 
 
@@ -58,10 +62,7 @@ def browser(
     """The browser of that phone."""
     pki = gateway.bed.pki
     home = tmp_path_factory.mktemp("browser") / owner
-    with (
-        chromium.certificate_policy([_url(gateway)]),
-        chromium.running(home, pki.root_pem, pki.stored(owner)) as tools,
-    ):
+    with chromium.running(home, pki.root_pem, pki.stored(owner)) as tools:
         yield tools
 
 
@@ -137,7 +138,6 @@ def test_a_phone_that_tls_refuses_sees_no_page(
     pki = gateway.bed.pki
     home = tmp_path_factory.mktemp("browser") / "expired"
     with (
-        chromium.certificate_policy([_url(gateway)]),
         chromium.running(home, pki.root_pem, pki.stored("expired")) as tools,
         pytest.raises(AssertionError, match="ERR_BAD_SSL_CLIENT_AUTH_CERT"),
     ):

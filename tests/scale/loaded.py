@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.fleet import Order
+from bench.phones import Phones
 from gateway.errors import GatewayError
 from tests.blackbox.bed import HOST, Bed, Running
 from tests.helpers import Pki
@@ -17,7 +18,7 @@ from tests.scale import crls, fleet
 from tests.scale.figures import Figures
 from tests.scale.fleet import Event, Fleet
 from tests.scale.nodes import fill, mail_server, new_node, store_of
-from tests.scale.phones import Phones, make_phones
+from tests.scale.phones import make_phones
 from tests.scale.priority import before_others
 
 HOLDING = 400

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Self
 
 from bench import processes
+from bench.phones import Phones
 from gateway.config import load
 from gateway.pki.folder import read_certificates
 from gateway.store.store import Store, open_store
 from tests.blackbox.bed import HOST, Bed, Running, free_ports
 from tests.helpers import Pki
 from tests.scale.crls import DELTA, ISSUING, ROOT, CrlSite
-from tests.scale.phones import Phones
 
 WORKERS = (1, 2)
 _LOOK_SECONDS = 0.4  # a worker's lag is a new figure each second

@@ -1,56 +1,12 @@
-"""Certificates for thousands of phones, made fast: each its own, and one key for all of them."""
+"""Certificates for thousands of phones, by the PKI of the tests."""
 
-import base64
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from gateway.pki.identity import ec_key, key_pem
+from bench.phones import Phones, issue_phones
 from tests.helpers import Pki
-
-
-@dataclass(frozen=True)
-class Phones:
-    """Phone number n has the n-th mailbox and serial number.
-
-    Attributes:
-        file: as `bench.fleet.Order.phones` is.
-        key: the private key, PEM.
-        csv: the mailboxes, for `user import`.
-    """
-
-    file: Path
-    key: Path
-    csv: Path
-    mailboxes: Sequence[str]
-    serial_numbers: Sequence[int]
-
-    def __len__(self) -> int:
-        return len(self.mailboxes)
 
 
 def make_phones(folder: Path, pki: Pki, count: int, mailbox_of: Callable[[int], str]) -> Phones:
     """`count` phones in the new `folder`; `mailbox_of` tells whose a phone is."""
-    folder.mkdir()
-    key = ec_key()
-    lines, serial_numbers = [], []
-    mailboxes = [mailbox_of(number) for number in range(count)]
-    for mailbox in mailboxes:
-        certificate = pki.issuing.issue_device(upn=mailbox, email=mailbox, key=key).certificate
-        der = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
-        lines.append(f"{mailbox} {der}")
-        serial_numbers.append(certificate.serial_number)
-    made = Phones(
-        folder / "phones",
-        folder / "phones.key",
-        folder / "mailboxes.csv",
-        mailboxes,
-        serial_numbers,
-    )
-    made.file.write_text("\n".join(lines) + "\n", encoding="ascii")
-    made.key.write_bytes(key_pem(key))
-    rows = [f"{one},{one}" for one in dict.fromkeys(mailboxes)]
-    made.csv.write_text("\n".join(["upn,mail", *rows]) + "\n", encoding="ascii")
-    return made
+    return issue_phones(folder, pki.issuing, [mailbox_of(number) for number in range(count)])

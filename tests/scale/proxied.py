@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.fleet import Order
+from bench.phones import Phones
 from tests.blackbox.bed import HOST, Bed, Running
 from tests.helpers import Pki
 from tests.scale import crls, fleet, haproxy, relay
 from tests.scale.fleet import Fleet
 from tests.scale.nodes import fill, mail_server, new_node, server_serial
-from tests.scale.phones import Phones, make_phones
+from tests.scale.phones import make_phones
 from tests.scale.priority import before_others
 from tests.scale.relay import Relay
 from tests.store import postgresql_server

@@ -13,6 +13,7 @@ import pytest
 
 from bench import processes
 from bench.fleet import Order
+from bench.phones import Phones
 from tests.blackbox.bed import Bed, Running, until
 from tests.helpers import Pki
 from tests.scale import crls, fleet
@@ -29,7 +30,7 @@ from tests.scale.nodes import (
     new_node,
     store_of,
 )
-from tests.scale.phones import Phones, make_phones
+from tests.scale.phones import make_phones
 from tests.scale.priority import before_others
 
 PHONES = int(os.environ.get("EAS_GATEWAY_SCALE_PHONES", "8000"))
