@@ -20,6 +20,7 @@ class Reason(StrEnum):
     OUTSIDE_VALIDITY = auto()
     NOT_CLIENT_AUTH = auto()
     WEAK_KEY = auto()
+    NO_CERTIFICATE = auto()
     NO_USABLE_SAN = auto()
     AMBIGUOUS_SAN = auto()
     CERTIFICATE_BLOCKED = auto()
@@ -75,6 +76,7 @@ ANSWERS: Mapping[Reason, Answer] = MappingProxyType(
         Reason.OUTSIDE_VALIDITY: _FORBIDDEN_FOR_GOOD,
         Reason.NOT_CLIENT_AUTH: _FORBIDDEN_FOR_GOOD,
         Reason.WEAK_KEY: _FORBIDDEN_FOR_GOOD,
+        Reason.NO_CERTIFICATE: _FORBIDDEN_FOR_GOOD,
         Reason.NO_USABLE_SAN: _FORBIDDEN,
         Reason.AMBIGUOUS_SAN: _FORBIDDEN,
         Reason.CERTIFICATE_BLOCKED: _FORBIDDEN,

@@ -14,6 +14,7 @@ from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
 
 _CONTINUE = b"100-continue"
+_DISCOVERY_FIELDS = b"Content-Type: text/xml; charset=utf-8\r\nAccept: text/xml\r\n"
 _MISDIRECTED = 421
 _EXPECTATION_FAILED = 417
 
@@ -168,6 +169,19 @@ class Admission:
             client_keeps=head.keep_alive,
             http_1_0=head.http_1_0,
             is_head=head.method == b"HEAD",
+            began=began,
+        )
+
+    def discovery(self, began: float) -> Outgoing:
+        """The gateway's own question to the mail server, for whom the request is let in."""
+        path = self._verdicts.service.settings.autodiscover_path.encode("ascii")
+        line = b"POST %b HTTP/1.1\r\n" % path
+        return Outgoing(
+            head=line + self._forwarded + self._verdicts.credentials + _DISCOVERY_FIELDS,
+            length=None,
+            retriable=False,
+            client_keeps=True,
+            http_1_0=True,  # the answer comes here without chunks
             began=began,
         )
 

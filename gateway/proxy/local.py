@@ -36,7 +36,20 @@ class PassOn:
     body: bytes | None = None
 
 
-Outcome = LocalAnswer | Deny | PassOn
+@dataclass(frozen=True, slots=True)
+class Discover:
+    """The mail server is asked Autodiscover in the gateway's words, and so is its answer given.
+
+    Attributes:
+        body: of the request.
+        reword: called with the status and the body of the mail server's answer.
+    """
+
+    body: bytes
+    reword: Callable[[int, bytes], LocalAnswer | Deny]
+
+
+Outcome = LocalAnswer | Deny | PassOn | Discover
 
 
 class Holder(Protocol):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Deny
 from gateway.core.mailbox import Mailbox
+from gateway.core.reasons import ANSWERS, Reason
 from gateway.telemetry.audit import AuditRecord, new_reference
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import Counters
@@ -53,6 +54,9 @@ class Observer:
     def denied(self, denial: Deny, **about: str) -> str:
         """Record a denial; its reference id is for the client."""
         self.counters.decisions[denial.reason] += 1
+        if denial.reason is Reason.NO_CERTIFICATE:
+            # Whoever passes by could fill the audit trail, and nobody is known by the record.
+            return self.refused(ANSWERS[denial.reason].status, denial.detail, **about)
         return self._record("deny", denial.reason, denial.detail, about)
 
     def verdict(self, **about: str) -> str:

@@ -66,11 +66,14 @@ class Opening:
     ) -> Verdicts:
         """Who the device is, once the handshake has ended; `file` as in `Verdicts`.
 
-        A resumed session was authenticated before now: when its ticket's listener came to be, at
-        the latest.
+        One without a certificate is nobody, whether its session was resumed or not. A resumed
+        session was authenticated before now: when its ticket's listener came to be, at the latest.
         """
         listener, session = self.listener, None
-        if tls.resumed:
+        chain: tuple[bytes, ...] = ()
+        if tls.resumed and tls.anonymous:
+            pass
+        elif tls.resumed:
             chain, session = listener.chain(tls.certificate()), listener.born
         else:
             chain = listener.verified_chain(tls)

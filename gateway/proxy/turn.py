@@ -13,10 +13,11 @@ from gateway.proxy.answering import Answering
 from gateway.proxy.answers import CONTINUE, nothing_new, scattered
 from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange
-from gateway.proxy.local import Asked, LocalAnswer, Outcome, PassOn, Reading, Responder
+from gateway.proxy.local import Asked, Discover, LocalAnswer, Outcome, PassOn, Reading, Responder
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.owner import Owner
 from gateway.proxy.redirect import redirect
+from gateway.proxy.rewording import Rewording
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
 from gateway.telemetry.counters import ALLOW
@@ -218,6 +219,17 @@ class Turn(Answering):
         self._do(redirect(self._services, self._verdicts, headers, host))
         self._owner.go_on()
 
+    def reworded(self, outcome: LocalAnswer | Deny) -> None:
+        """What the device gets in place of the mail server's answer."""
+        self._take_exchange()
+        self._do(outcome)
+        self._owner.go_on()
+
+    def give_up(self) -> None:
+        """End the exchange, of which nothing more is wanted."""
+        if self.exchange is not None:
+            self.exchange.abort()
+
     def _pass_on(self, head: RequestHead) -> None:
         self._services.observer.counters.decisions[ALLOW] += 1
         outgoing = self._admission.outgoing(head, self.began)
@@ -301,8 +313,17 @@ class Turn(Answering):
         verdict = outcome if isinstance(outcome, Deny) else self._verdicts.current(self._route)
         if isinstance(verdict, Deny):
             self._refuse(verdict)
+        elif isinstance(outcome, Discover):
+            self._discover(outcome)
         elif self._head is not None:
             self._pass_on(self._head)
+
+    def _discover(self, asked: Discover) -> None:
+        self._services.observer.counters.decisions[ALLOW] += 1
+        pools = self._verdicts.service.hosts.order(self._verdicts.mailbox_key)
+        client, outgoing = Rewording(self, asked.reword), self._admission.discovery(self.began)
+        self.exchange = exchange = Exchange(client, pools, None, outgoing)
+        exchange.whole(asked.body)
 
     def _cut(self, denial: Deny) -> None:
         self._stop_reading()

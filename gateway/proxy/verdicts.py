@@ -58,6 +58,8 @@ class Verdicts:
     ) -> None:
         """Identify the holder of `chain`, which TLS has verified: now, or when `session` was.
 
+        An empty chain is that of a device without a certificate, which is nobody for good.
+
         `file` is told under which keys the connection is to be found.
         """
         self._services = services
@@ -72,6 +74,9 @@ class Verdicts:
         self._filed_by: Judge | None = None
         self.credentials = b""
         self.service = services.upstreams.default
+        if not chain:
+            self._verdict = Deny(Reason.NO_CERTIFICATE, "the client has no certificate")
+            return
         try:
             self._identity = services.judge.identify(chain, self._now(), session=session)
         except CertificateError as error:

@@ -11,6 +11,7 @@ from gateway.core.authority import Authority
 from gateway.core.decision import Session
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.credentials.upstream_user import identity_headers
+from gateway.proxy.autodiscover import autodiscover_rules
 from gateway.proxy.judge import Rules
 from gateway.proxy.routes import PathRule, Routes
 from gateway.proxy.self_check import SELF_CHECK
@@ -53,6 +54,7 @@ class Parts:
             minimum_version=tls.minimum_version,
             born=born,
             ticket_lifetime=timedelta(seconds=tls.ticket_lifetime_seconds),
+            client_certificate=tls.client_certificate,
         )
 
     def services(self) -> Mapping[str, Any]:
@@ -60,7 +62,7 @@ class Parts:
         listen = self.config.listen
         return {
             "upstreams": self.upstreams,
-            "routes": Routes(path_rules(listen, self.config.eas)),
+            "routes": Routes(self._path_rules()),
             "eas": self.config.eas,
             "caps": self.config.eas.caps,
             "request_filter": RequestHeaderFilter(identity_headers(*self.config.upstream)),
@@ -70,6 +72,10 @@ class Parts:
             "public_url": self.config.gateway.public_url,
             "proxies": listen.proxy_protocol_from if listen.proxy_protocol else None,
         }
+
+    def _path_rules(self) -> tuple[PathRule, ...]:
+        own = path_rules(self.config.listen, self.config.eas)
+        return (*autodiscover_rules(self.config.gateway, self.upstreams), *own)
 
     def replace_in(self, services: Services) -> None:
         """From now on `services` are those of this configuration; the judge is the caller's."""

@@ -15,6 +15,9 @@ from gateway.core.authority import Authority, AuthorityType
 from gateway.errors import CertificateError
 from gateway.limited_file import read_limited
 
+ClientCertificates = Literal["require", "request"]
+"""Whether a client must have a certificate, or may have none."""
+
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 # Forward secrecy and authenticated encryption alone; level 2 refuses RSA below 2048 bits and SHA-1.
 _CIPHERS = (
@@ -91,8 +94,11 @@ def server_context(
     *,
     minimum_version: Literal["1.2", "1.3"],
     ticket_lifetime: timedelta = timedelta(0),
+    client_certificate: ClientCertificates = "require",
 ) -> SSL.Context:
-    """A context that demands a client certificate of one of `authorities`.
+    """A context that asks for a client certificate of one of `authorities`.
+
+    With "request" a client that has none is let through, too; one with another never is.
 
     OpenSSL checks chain, validity, key usage and extended key usage; revocation is decided for each
     request elsewhere. The roots and intermediates are named in the certificate request (RFC 8446
@@ -114,7 +120,7 @@ def server_context(
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     _present(context, identity)
-    _demand(context, tuple(authorities))
+    _ask_for_one_of(context, tuple(authorities), client_certificate)
     context.set_alpn_select_callback(_select_http)
     return context
 
@@ -131,7 +137,9 @@ def _present(context: SSL.Context, identity: ServerIdentity) -> None:
         raise CertificateError(f"listen.certificate: TLS cannot use it: {error}") from error
 
 
-def _demand(context: SSL.Context, authorities: tuple[Authority, ...]) -> None:
+def _ask_for_one_of(
+    context: SSL.Context, authorities: tuple[Authority, ...], wanted: ClientCertificates
+) -> None:
     store = context.get_cert_store()
     if store is None:
         raise AssertionError("a new context has a store")
@@ -139,7 +147,8 @@ def _demand(context: SSL.Context, authorities: tuple[Authority, ...]) -> None:
         certificate = x509.load_der_x509_certificate(authority.certificate)
         store.add_cert(crypto.X509.from_cryptography(certificate))
         context.add_client_ca(certificate)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _remember)
+    mode = SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if wanted == "require" else 0)
+    context.set_verify(mode, _remember)
 
 
 def _remember(

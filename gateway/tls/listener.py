@@ -15,7 +15,7 @@ from OpenSSL import SSL, crypto
 
 from gateway.core.authority import Authority
 from gateway.core.decision import Session
-from gateway.tls.context import ServerIdentity, server_context
+from gateway.tls.context import ClientCertificates, ServerIdentity, server_context
 from gateway.tls.session import TlsSession
 
 _MOST_NAMES = 8
@@ -32,7 +32,7 @@ class Listener:
         born: since when its tickets exist: the moment, and the last change known then.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a context is made of; all but two by name)
         self,
         identity: ServerIdentity,
         authorities: Sequence[Authority],
@@ -40,8 +40,13 @@ class Listener:
         minimum_version: Literal["1.2", "1.3"],
         born: Session,
         ticket_lifetime: timedelta,
+        client_certificate: ClientCertificates = "require",
     ) -> None:
-        """Raises CertificateError; a `ticket_lifetime` of zero issues no tickets."""
+        """Raises CertificateError; a `ticket_lifetime` of zero issues no tickets.
+
+        `client_certificate` is as in `server_context`.
+        """
+        self._client_certificate = client_certificate
         self.born = born
         self._identity = identity
         self._authorities = authorities
@@ -123,6 +128,7 @@ class Listener:
             self._authorities,
             minimum_version=self._minimum_version,
             ticket_lifetime=lifetime,
+            client_certificate=self._client_certificate,
         )
 
     def _verify(self, leaf: bytes) -> tuple[bytes, ...]:

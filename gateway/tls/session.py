@@ -158,6 +158,11 @@ class TlsSession:
         """The device's certificate as DER, once the handshake is done."""
         return _der(self._connection.get_peer_certificate())
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether the device has no certificate, once the handshake is done."""
+        return self._connection.get_peer_certificate() is None
+
     def verified_chain(self) -> tuple[bytes, ...]:
         """The chain that the handshake verified as DER, the device's certificate first, root last.
 

@@ -5,6 +5,7 @@ import pytest
 from gateway.core.reasons import ANSWERS, RETRY_AFTER_SECONDS, Answer, Reason
 
 FOR_GOOD = {
+    Reason.NO_CERTIFICATE,
     Reason.UNTRUSTED_CHAIN,
     Reason.OUTSIDE_VALIDITY,
     Reason.NOT_CLIENT_AUTH,

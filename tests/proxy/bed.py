@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.config import Config, Listen
+from gateway.config import Config, Gateway, Listen
 from gateway.config_eas import Eas
 from gateway.config_limits import Limits
 from gateway.config_upstream import Upstream
@@ -29,6 +29,7 @@ from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.username_binding import DEFAULT_RULES
 from gateway.credentials.upstream_user import identity_headers
 from gateway.limits.node import Node, NodeLimits, Seat
+from gateway.proxy.autodiscover import autodiscover_rules
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.index import Key
@@ -344,6 +345,8 @@ class Bed:
         reauthentication = settings.pop("reauthentication", Reauthentication.FRESH_CRL)
         proxies = settings.pop("proxies", None)
         self.more_upstreams: tuple[Upstream, ...] = settings.pop("upstreams", ())
+        self.gateway = Gateway(**settings.pop("gateway", {}))
+        self.client_certificate = settings.pop("client_certificate", "require")
         self.eas = Eas(**settings.pop("eas", {}))
         self.rules: Sequence[PathRule] = settings.pop("rules", ())
         url = settings.pop("url", "http://127.0.0.1:{}").format(mail.port)
@@ -388,7 +391,14 @@ class Bed:
             listener=self.listener(),
             judge=self.judge,
             upstreams=upstreams,
-            routes=Routes((*self.rules, *path_rules(Listen(self_check=False), self.eas))),
+            routes=Routes(
+                (
+                    *self.rules,
+                    *autodiscover_rules(self.gateway, upstreams),
+                    *path_rules(Listen(self_check=False), self.eas),
+                )
+            ),
+            public_url=self.gateway.public_url,
             request_filter=RequestHeaderFilter(identity_headers(*config.upstream)),
             response_filter=ResponseHeaderFilter(),
             observer=observer,
@@ -413,6 +423,7 @@ class Bed:
             minimum_version="1.2",
             born=Session(datetime.now(UTC), self.directory.change_id),
             ticket_lifetime=timedelta(hours=1),
+            client_certificate=self.client_certificate,
         )
 
     async def stop(self) -> None:
@@ -430,10 +441,14 @@ class Bed:
         self._node.close()
 
     async def phone(
-        self, device: StoredCertificate | None = None, *, server_name: str = "localhost"
+        self,
+        device: StoredCertificate | None = None,
+        *,
+        server_name: str = "localhost",
+        anonymous: bool = False,
     ) -> Phone:
-        """A device's new connection: alice's unless another is given."""
-        context = client_context(self.pki, device or self.pki.alice)
+        """A device's new connection: alice's unless another is given; or without a certificate."""
+        context = client_context(self.pki, None if anonymous else device or self.pki.alice)
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", self.port, ssl=context, server_hostname=server_name
         )
