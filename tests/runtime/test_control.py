@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.config import load
 from gateway.core.authority import Authority
 from gateway.core.certificate import ClientCertificate
+from gateway.core.device import Device
 from gateway.core.mailbox import Mailbox
 from gateway.runtime import sockets
 from gateway.runtime.process import ProcessArguments
@@ -30,6 +31,7 @@ from gateway.telemetry.counters import Counters
 from gateway.telemetry.messages import (
     audit_message,
     counters_message,
+    device_message,
     log_message,
     restarts_message,
     seen_message,
@@ -217,6 +219,9 @@ async def test_a_clean_end_stores_what_is_in_the_pipe(
     assert control.sender.send(
         seen_message(certificate, issuer_id="ab", mailbox_key="alice@example.test", at=at)
     )
+    for number in range(30):
+        device = Device("alice@example.test", f"d{number}", at, at)
+        assert control.sender.send(device_message(device))
     control.process.terminate()
     control.process.send_signal(signal.SIGCONT)
     assert await control.end() == 0
@@ -224,6 +229,8 @@ async def test_a_clean_end_stores_what_is_in_the_pipe(
     assert stored == [str(number) for number in range(150)]
     [seen] = store.certificates.seen("alice@example.test")
     assert seen.serial_number == pki.alice.serial_number
+    devices = [one.device_id for one in store.devices.list("alice@example.test")]
+    assert devices == sorted(f"d{number}" for number in range(20)), "as many as [devices] allows"
     assert control.logs[-1]["event"] == "control.ended"
 
 
