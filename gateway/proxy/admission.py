@@ -6,8 +6,9 @@ from gateway.core.reasons import Reason
 from gateway.core.target import host_name
 from gateway.errors import RequestError
 from gateway.limits.requests import Allowance, Asking
+from gateway.proxy.device_gate import DeviceGate, Ruling
 from gateway.proxy.exchange import Outgoing
-from gateway.proxy.local import Responder
+from gateway.proxy.local import LocalAnswer, Responder
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
@@ -31,11 +32,12 @@ class Admission:
     __slots__ = (
         "_address",
         "_forwarded",
+        "_gate",
         "_host",
+        "_passed_edition",
         "_passed_head",
         "_passed_route",
         "_passed_ruling",
-        "_passed_verdict",
         "_server_name",
         "_services",
         "_upstreams",
@@ -53,9 +55,10 @@ class Admission:
         self._server_name = server_name
         self._host: bytes | None = None
         self._passed_head: RequestHead | None = None
-        self._passed_verdict: Allow | None = None
+        self._passed_edition = 0
         self._passed_route: Route | None = None
         self._passed_ruling: Responder | None = None
+        self._gate = DeviceGate(services, verdicts)
         self.route: Route | None = None
         self.request = EasRequest()
         self.allowance = Allowance(services.node.requests)
@@ -63,8 +66,8 @@ class Admission:
         self._upstreams = services.upstreams
         self._forwarded = self._forwarded_fields()
 
-    def judge(self, head: RequestHead, asking: Asking) -> Deny | Responder | None:
-        """A denial, or who is to look into the request, or None: it goes to the mail server.
+    def judge(self, head: RequestHead, asking: Asking) -> Ruling:
+        """A denial, an answer, or who is to look into the request; None: the mail server answers.
 
         What is let in counts as under way until `allowance` is told that it has ended. Raises
         RequestError for what has no meaning; else `route` and `request` are set, but for what is
@@ -75,18 +78,18 @@ class Admission:
             self._upstreams, self._passed_head = services.upstreams, None
         if head is self._passed_head:
             verdict = self._verdicts.current(self._passed_route)
-            if verdict is self._passed_verdict:
+            if self._verdicts.edition == self._passed_edition and isinstance(verdict, Allow):
                 self.route = self._passed_route
                 self._check_length(head)
                 return self._within_limits(verdict, asking) or self._passed_ruling
         self._passed_head = self.route = None
         ruling = self._read(head)
         verdict = self._verdicts.current(self.route)
-        if isinstance(ruling, Deny) or isinstance(verdict, Deny):
+        if isinstance(ruling, Deny | LocalAnswer) or isinstance(verdict, Deny):
             return ruling  # who looks into a denied request does so for nobody
         return self._within_limits(verdict, asking) or ruling
 
-    def _read(self, head: RequestHead) -> Deny | Responder | None:
+    def _read(self, head: RequestHead) -> Ruling:
         """As `judge`, for a head that was not there before, and but for limits."""
         host = head.single.get(b"host")
         if host != self._host:
@@ -115,25 +118,36 @@ class Admission:
             ping=route.command == "Ping",
         )
 
-    def _rule(
-        self, head: RequestHead, route: Route | Deny, verdict: Allow | Deny
-    ) -> Deny | Responder | None:
+    def _rule(self, head: RequestHead, route: Route | Deny, verdict: Allow | Deny) -> Ruling:
         """As `judge`, for a request that has been read."""
-        responder = None if isinstance(route, Deny) else route.responder
-        if responder is not None and responder.denied_too:
-            return responder
-        if isinstance(verdict, Deny):
-            return verdict
         if isinstance(route, Deny):
-            return route
-        denial = judge_user(verdict.mailbox, self.request.user)
-        denial = denial or self._services.caps.judge(self.request) or self._authorization(head)
-        if denial is not None:
-            return denial
-        self._verdicts.serves(self.request.device_id)
-        self._passed_head, self._passed_verdict = head, verdict
-        self._passed_route, self._passed_ruling = route, responder
-        return responder
+            return verdict if isinstance(verdict, Deny) else route
+        if route.responder is not None and route.responder.denied_too:
+            return route.responder
+        agent = head.single.get(b"user-agent")
+        if isinstance(verdict, Deny):
+            return self._gate.last_words(self.request, verdict, agent)
+        ruling = judge_user(verdict.mailbox, self.request.user) or self._gate.rule(
+            self.request, verdict, agent
+        )
+        if ruling is None or (isinstance(ruling, Responder) and not ruling.denied_too):
+            ruling = self._policy(head) or ruling or route.responder
+        if ruling is None or isinstance(ruling, Responder):
+            self._passed_head, self._passed_edition = head, self._verdicts.edition
+            self._passed_route, self._passed_ruling = route, ruling
+        return ruling
+
+    def again(self, head: RequestHead) -> Deny | LocalAnswer | None:
+        """What is to be said now against the request judged last, which was let in then."""
+        verdict = self._verdicts.current(self.route)
+        agent = head.single.get(b"user-agent")
+        if isinstance(verdict, Deny):
+            ruling = self._gate.last_words(self.request, verdict, agent)
+            return verdict if isinstance(ruling, Responder) else ruling
+        return self._gate.against(self.request, verdict, agent)
+
+    def _policy(self, head: RequestHead) -> Deny | None:
+        return self._services.caps.judge(self.request) or self._authorization(head)
 
     def _authorization(self, head: RequestHead) -> Deny | None:
         """A name and password are no proof of anything here, and never reach the mail server."""

@@ -51,17 +51,23 @@ class Answering:
         self._discarding = False  # the request is answered, and the rest of it is passed over
         self.in_request = False
 
-    def _refuse(self, denial: Deny) -> None:
-        local = in_schema(denial, self._admission.request)
-        if local is not None:
-            self._answer_here(local)
+    def _refuse(self, ruling: Deny | LocalAnswer) -> None:
+        if self._answered_in_words(ruling) or isinstance(ruling, LocalAnswer):
             return
-        answers = ANSWERS[denial.reason]
-        reference = self._services.observer.denied(denial, **self._verdicts.about(self._route))
+        answers = ANSWERS[ruling.reason]
+        reference = self._services.observer.denied(ruling, **self._verdicts.about(self._route))
         self._discarding = self.in_request
         close = answers.close or self._must_close()
-        later = denial.retry_after or answers.retry_after
+        later = ruling.retry_after or answers.retry_after
         self._answer(answers.status, reference, close=close, retry_after=later)
+
+    def _answered_in_words(self, ruling: Deny | LocalAnswer) -> bool:
+        """Whether the ruling has words of the command, which are the answer then."""
+        request = self._admission.request
+        local = in_schema(ruling, request) if isinstance(ruling, Deny) else ruling
+        if local is not None:
+            self._answer_here(local)
+        return local is not None
 
     def _answer_here(self, local: LocalAnswer) -> None:
         fields = local.headers

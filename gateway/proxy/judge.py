@@ -21,6 +21,7 @@ from gateway.core.decision import (
     TokenValidFrom,
     decide,
 )
+from gateway.core.device_access import DeviceLookup
 from gateway.core.difference import Difference
 from gateway.core.reasons import Reason
 from gateway.core.revocation import RevocationState, RevocationStatus
@@ -41,6 +42,10 @@ class Directory(MailboxLookup, Protocol):
     @property
     def authorities(self) -> Mapping[str, Authority]:
         """The records of the trust store by id."""
+
+    @property
+    def devices(self) -> DeviceLookup:
+        """The registry of devices and the rules for them."""
 
     def token_valid_from(self, mailbox_key: str) -> TokenValidFrom | None:
         """The token-valid-from of a mailbox."""

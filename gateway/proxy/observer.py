@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Deny
+from gateway.core.device import Device, WipeProgress
 from gateway.core.mailbox import Mailbox
 from gateway.core.reasons import ANSWERS, Reason
 from gateway.telemetry.audit import AuditRecord, new_reference
@@ -15,13 +17,16 @@ from gateway.telemetry.messages import (
     Level,
     audit_message,
     counters_message,
+    device_message,
     log_message,
     route_message,
     seen_message,
+    wipe_message,
 )
 from gateway.tls.session import HandshakeFailure
 
 _TELL_AGAIN_SECONDS = 3600.0
+_NEW_SECONDS = 5.0
 _MOST_TOLD = 20_000
 _QUIET_SECONDS = 1.0
 
@@ -35,6 +40,7 @@ class Observer:
         self._worker = worker
         self._quiet_until: dict[str, float] = {}
         self._told_until: dict[tuple[str, int, str], float] = {}
+        self._told_devices: dict[tuple[str, str], tuple[float, Device]] = {}
 
     def handshake(self, failure: HandshakeFailure, address: str) -> None:
         """One line for a handshake that came to nothing."""
@@ -85,6 +91,26 @@ class Observer:
         """A mail server sent a mailbox to another one, which is to serve it in all workers."""
         self._sender.send(route_message(mailbox.key, upstream))
         self.log("mailbox.routed", "", mailbox=mailbox.upn, upstream=upstream, before=before)
+
+    def device(self, seen: Device, *, registered: bool) -> None:
+        """Tell of a device once an hour at most, unless it says what it did not say before.
+
+        One that the registry does not have is told of again soon.
+        """
+        now, name = time.monotonic(), (seen.mailbox_key, seen.key)
+        until, before = self._told_devices.get(name, (now, None))
+        news = seen if before is None else before.seen_again(seen)
+        same = before is not None and replace(news, last_seen=before.last_seen) == before
+        if same and now < (until if registered else until - _TELL_AGAIN_SECONDS + _NEW_SECONDS):
+            return
+        if len(self._told_devices) >= _MOST_TOLD:
+            self._told_devices.clear()
+        self._told_devices[name] = now + _TELL_AGAIN_SECONDS, news
+        self._sender.send(device_message(seen))
+
+    def wiped(self, progress: WipeProgress) -> bool:
+        """Tell what became of a wipe; False if that is not on its way to the record."""
+        return self._sender.send(wipe_message(progress))
 
     def refused(self, status: int, detail: str, **about: str) -> str:
         """Log a request that could not be taken; its reference id is for the client."""

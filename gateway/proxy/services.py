@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from gateway.config_eas import Eas
 from gateway.config_limits import Limits
+from gateway.core.device_access import DevicePolicy
 from gateway.core.eas_caps import Caps
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.limits.node import NodeLimits
@@ -39,6 +40,7 @@ class Services:
         eas: how much of ActiveSync is let through.
         caps: the versions and commands of it.
         node: what devices, mailboxes, certificates and addresses may take of all workers.
+        devices: what devices are judged by, beside the rules of the registry.
         looked_into: counts what is held of requests that a responder is to see whole.
     """
 
@@ -57,4 +59,5 @@ class Services:
     proxies: Sequence[Network] | None = None
     eas: Eas = field(default_factory=Eas)
     caps: Caps = field(default_factory=Caps)
+    devices: DevicePolicy = field(default_factory=DevicePolicy)
     looked_into: Buffered = field(default_factory=_looked_into)

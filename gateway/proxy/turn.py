@@ -78,7 +78,7 @@ class Turn(Answering):
             return
         if ruling is None:
             self._pass_on(head)
-        elif isinstance(ruling, Deny):
+        elif isinstance(ruling, Deny | LocalAnswer):
             self._refuse(ruling)
         else:
             self._look_into(ruling, head)
@@ -130,9 +130,14 @@ class Turn(Answering):
         What the mail server was asked is called off. A request that has no part of its answer yet
         gets that of its denial; a transfer that is under way breaks off.
         """
-        verdict = self._verdicts.current(self._route)
-        if isinstance(verdict, Deny):
-            self._cut(verdict)
+        under_way = self.exchange is not None or self._reading is not None
+        if under_way and self._head is not None:
+            ruling = self._admission.again(self._head)
+        else:
+            verdict = self._verdicts.current(self._route)
+            ruling = verdict if isinstance(verdict, Deny) else None
+        if ruling is not None:
+            self._cut(ruling)
 
     def late(self) -> None:
         """The time for the mail server's answer is over."""
@@ -306,17 +311,17 @@ class Turn(Answering):
         return outcome
 
     def _do(self, outcome: Outcome) -> None:
-        if isinstance(outcome, LocalAnswer):
-            self._answer_here(outcome)
-            return
-        # Something may have changed while the body came.
-        verdict = outcome if isinstance(outcome, Deny) else self._verdicts.current(self._route)
-        if isinstance(verdict, Deny):
-            self._refuse(verdict)
-        elif isinstance(outcome, Discover):
-            self._discover(outcome)
+        if isinstance(outcome, LocalAnswer | Deny):
+            self._refuse(outcome)
         elif self._head is not None:
-            self._pass_on(self._head)
+            # Something may have changed while the body came.
+            ruling = self._admission.again(self._head)
+            if ruling is not None:
+                self._refuse(ruling)
+            elif isinstance(outcome, Discover):
+                self._discover(outcome)
+            else:
+                self._pass_on(self._head)
 
     def _discover(self, asked: Discover) -> None:
         self._services.observer.counters.decisions[ALLOW] += 1
@@ -325,16 +330,23 @@ class Turn(Answering):
         self.exchange = exchange = Exchange(client, pools, None, outgoing)
         exchange.whole(asked.body)
 
-    def _cut(self, denial: Deny) -> None:
+    def _cut(self, ruling: Deny | LocalAnswer) -> None:
         self._stop_reading()
         exchange = self._take_exchange()
         if exchange is not None:
             exchange.abort()
         owed = exchange is not None or (self.in_request and not self._discarding)
+        begun = exchange is not None and exchange.answer_begun
+        if owed and not begun and self._answered_in_words(ruling):
+            self._owner.go_on()  # such an answer tells the device what to do, on this connection
+            return
+        denial = ruling if isinstance(ruling, Deny) else ruling.denial
+        if denial is None:
+            raise AssertionError("who is cut off is denied something")
         answers = ANSWERS[denial.reason]
         about = self._verdicts.about(self._route if owed else None)
         reference = self._services.observer.denied(denial, **about)
-        if exchange is not None and exchange.answer_begun:
+        if begun:
             self._count(answers.status)
             self._owner.abort()
         elif owed:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gateway.core.decision import Allow, Deny, Session
+from gateway.core.device import DeviceCertificate
 from gateway.core.mailbox import Mailbox
+from gateway.core.names import fold
 from gateway.core.reasons import Reason
 from gateway.core.self_check import SelfCheck, self_check
 from gateway.errors import CertificateError, UpstreamError
@@ -16,6 +18,7 @@ from gateway.proxy.upstreams import UpstreamService
 
 _FOR_EVER = float("inf")
 _NEVER = -1
+_MADE_ANEW_SECONDS = 3600.0
 
 
 class Verdicts:
@@ -29,6 +32,7 @@ class Verdicts:
         service: the mail server of the mailbox, once that is known.
         mailbox_key: empty before it is known.
         credentials: what makes it act for the mailbox.
+        edition: is another one whenever the verdict has been made anew.
     """
 
     __slots__ = (
@@ -43,6 +47,7 @@ class Verdicts:
         "_until",
         "_verdict",
         "credentials",
+        "edition",
         "mailbox_key",
         "service",
     )
@@ -73,6 +78,7 @@ class Verdicts:
         self._identity: Identity | None = None
         self._filed_by: Judge | None = None
         self.credentials = b""
+        self.edition = 0
         self.service = services.upstreams.default
         if not chain:
             self._verdict = Deny(Reason.NO_CERTIFICATE, "the client has no certificate")
@@ -120,9 +126,22 @@ class Verdicts:
 
     def serves(self, device_id: str | None) -> None:
         """The connection's requests name this device."""
-        if device_id is not None and device_id != self._device_id:
-            self._device_id = device_id
+        if device_id is not None and fold(device_id) != self._device_id:
+            self._device_id = fold(device_id)
             self._refile()
+
+    @property
+    def mailbox_upn(self) -> str:
+        """The mailbox that the certificate names, let in or not; empty if it is none or several."""
+        return self._mailbox
+
+    def device_certificate(self) -> DeviceCertificate | None:
+        """The certificate, as the registry of devices knows it."""
+        identity = self._identity
+        if identity is None:
+            return None
+        certificate, issuer_id = identity.certificate, self._services.judge.issuer_id(identity)
+        return DeviceCertificate(issuer_id, certificate.serial_number, certificate.not_before)
 
     def about(self, route: Route | None) -> dict[str, str]:
         """What a record says of this connection and request."""
@@ -157,6 +176,7 @@ class Verdicts:
     def _make(self, identity: Identity, route: Route | None) -> None:
         judge = self._services.judge
         self._epoch = judge.epoch
+        self.edition += 1
         verdict = judge.decide(identity, self._now())
         if isinstance(verdict, Allow):
             try:
@@ -170,7 +190,9 @@ class Verdicts:
             return
         self._mailbox = verdict.mailbox.upn
         self.mailbox_key = verdict.mailbox.key
-        self._until = verdict.expires_at.timestamp()
+        # Made anew once an hour, so that the registry hears of devices whose connections last.
+        in_an_hour = self._services.clock() + _MADE_ANEW_SECONDS
+        self._until = min(verdict.expires_at.timestamp(), in_an_hour)
         if isinstance(before, Deny) or before.mailbox.key != verdict.mailbox.key:
             self._let_in(identity, verdict, route)
         elif self._filed_by is not judge:  # it may read other names in the certificate
@@ -191,7 +213,7 @@ class Verdicts:
     def _let_in(self, identity: Identity, verdict: Allow, route: Route | None) -> None:
         services = self._services
         if route is not None and route.request.device_id is not None:
-            self._device_id = route.request.device_id
+            self._device_id = fold(route.request.device_id)
         services.observer.verdict(**self.about(route))
         services.observer.seen(
             identity.certificate,

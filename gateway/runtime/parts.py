@@ -65,6 +65,7 @@ class Parts:
             "routes": Routes(self._path_rules()),
             "eas": self.config.eas,
             "caps": self.config.eas.caps,
+            "devices": self.config.devices.policy,
             "request_filter": RequestHeaderFilter(identity_headers(*self.config.upstream)),
             "response_filter": ResponseHeaderFilter(),
             "limits": self.config.limits,

@@ -21,6 +21,7 @@ from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Reauthentication, Session, TokenValidFrom
+from gateway.core.device_registry import DeviceRegistry, registry_difference
 from gateway.core.difference import Difference, differing
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.core.mailbox import Mailbox
@@ -60,6 +61,7 @@ class Directory:
     change_id: int = 1
     valid_from: dict[str, TokenValidFrom] = field(default_factory=dict)
     blocked: set[int] = field(default_factory=set)
+    devices: DeviceRegistry = field(default_factory=DeviceRegistry)
 
     def find_by_upn(self, upn: str) -> Mailbox | None:
         """By UPN."""
@@ -87,12 +89,15 @@ class Directory:
         old, new = ({m.key: m for m in one.mailboxes} for one in (before, self))
         changed = differing(old, new)
         valid_from = differing(before.valid_from, self.valid_from)
+        devices, owners = registry_difference(before.devices, self.devices)
         addresses = {
             fold(a) for one in (old, new) for k in changed if k in one for a in one[k].addresses
         }
         return Difference(
-            everything=before.authorities != self.authorities,
-            names=frozenset(changed | valid_from | addresses),
+            everything=before.authorities != self.authorities
+            or before.devices.rules != self.devices.rules,
+            names=frozenset(changed | valid_from | addresses) | owners,
+            devices=devices,
             certificates=frozenset(
                 (issuer, number)
                 for issuer in self.authorities
