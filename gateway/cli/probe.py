@@ -114,19 +114,21 @@ def command(  # noqa: PLR0913 (one argument an option)
         if as_json or junit_path or report_path:
             raise click.UsageError("--watch has metrics, and no --json, --junit or --report")
         how = Watch(watch_seconds, metrics_address, metrics_port)
-        asyncio.run(watch(lambda: _probe(prepared, Silent()), how))
+        asyncio.run(watch(lambda: _probe(prepared, Silent(), config_path), how))
         return 0
-    report = asyncio.run(_probe(prepared, Lines(quiet=as_json or config_path is not None)))
-    if config_path is not None:
-        report = with_reasons(report, prepared.target, config_path)
+    lines = Lines(quiet=as_json or config_path is not None)
+    report = asyncio.run(_probe(prepared, lines, config_path))
     _write(junit_path, "--junit", lambda: junit(report))
     _write(report_path, "--report", lambda: markdown(report).encode())
     _print(report, as_json=as_json, late=config_path is not None)
     return int(report.outcome is Outcome.FAILED)
 
 
-async def _probe(prepared: Prepared, progress: Progress) -> Report:
-    return await probe(prepared.target, prepared.plan, progress, profile=prepared.profile)
+async def _probe(prepared: Prepared, progress: Progress, config_path: Path | None) -> Report:
+    report = await probe(prepared.target, prepared.plan, progress, profile=prepared.profile)
+    if config_path is None:
+        return report
+    return await asyncio.to_thread(with_reasons, report, prepared.target, config_path)
 
 
 def _print(report: Report, *, as_json: bool, late: bool) -> None:

@@ -43,7 +43,7 @@ class Lines:
 def step_lines(step: Step) -> Iterator[str]:
     """A step for people."""
     result = step.result
-    facts = result.skipped or "; ".join(result.learnt)
+    facts = result.skipped or "; ".join((*result.learnt, *result.private))
     text = f"{step.outcome.value:<8}{step.milliseconds:>7.0f} ms   {step.title}"
     yield f"{text}: {facts}" if facts else text
     for problem in result.problems:
@@ -66,7 +66,8 @@ def summary(report: Report) -> str:
             return "all is well"
         return "it works; the notes above say what may not for long, or not for everybody"
     step, problem = cause
-    return f"{step.title}: {problem.cause}. {problem.advice[:1].upper()}{problem.advice[1:]}."
+    end = "" if problem.advice.endswith("?") else "."
+    return f"{step.title}: {problem.cause}. {problem.advice[:1].upper()}{problem.advice[1:]}{end}"
 
 
 def as_dictionary(report: Report) -> dict[str, object]:

@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.certificate import ClientCertificate
 from gateway.core.names import SanName
+from gateway.core.unreadable import UNREADABLE
 from gateway.errors import CertificateError
 from gateway.probe.step import Problem, Result, failed
 from gateway.probe.target import ProbeIdentity
@@ -28,8 +30,12 @@ def judge(identity: ProbeIdentity, now: datetime) -> Result:
     certificate = identity.certificate
     try:
         facts = facts_of(identity)
+        key = key_text(certificate)
     except CertificateError as error:
         return failed(f"the device's certificate cannot be used: {error}", "issue a new one")
+    except UNREADABLE as error:
+        cause = f"the key in the device's certificate cannot be read: {error}"
+        return failed(cause, "issue a new one")
     found: list[SanName] = [*facts.principal_names, *facts.rfc822_names]
     names = listed(name.text for name in found)
     learnt = (
@@ -37,7 +43,7 @@ def judge(identity: ProbeIdentity, now: datetime) -> Result:
         f"issued by {issuer_of(certificate)}",
         f"names: {names or 'none'}",
         f"valid from {moment(facts.not_before)} to {moment(facts.not_after)}",
-        f"key: {_key(identity)}; CA certificates sent along: {len(identity.chain)}",
+        f"key: {key}; CA certificates sent along: {len(identity.chain)}",
     )
     problems = (
         validity_problem(facts, now),
@@ -84,7 +90,7 @@ def key_problem(identity: ProbeIdentity) -> Problem | None:
         return Problem("the key does not belong to the certificate", "give the key that does")
     least = _RSA_BITS if isinstance(key, rsa.RSAPublicKey) else _EC_BITS
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and key.key_size < least:
-        cause = f"the device's key is weak, {_key(identity)}; TLS servers refuse it"
+        cause = f"the device's key is weak, {key_text(identity.certificate)}; TLS servers refuse it"
         return Problem(cause, f"issue a certificate for a key of {least} bits or more")
     return None
 
@@ -98,8 +104,9 @@ def names_problem(facts: ClientCertificate) -> Problem | None:
     return Problem(cause, advice, fatal=False)
 
 
-def _key(identity: ProbeIdentity) -> str:
-    key = identity.certificate.public_key()
+def key_text(certificate: x509.Certificate) -> str:
+    """Kind and size of the key."""
+    key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA, {key.key_size} bits"
     if isinstance(key, ec.EllipticCurvePublicKey):

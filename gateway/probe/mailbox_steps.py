@@ -18,6 +18,7 @@ from gateway.probe.outcome import (
 from gateway.probe.state import State
 from gateway.probe.statuses import eas_problem
 from gateway.probe.step import Problem, Result, failed, fine, skipped, warning
+from gateway.probe.wire import reference_of
 from gateway.probe.words import listed, printable
 
 _OK: Final = 1
@@ -38,15 +39,15 @@ async def provision(state: State) -> Result:
         return fine("the server has no Provision, as it said: phones go on without a policy")
     if not isinstance(outcome, Provisioned):
         return await command_failure(state, outcome)
-    return _provisioned(outcome)
+    return _provisioned(state, outcome)
 
 
-def _provisioned(outcome: Provisioned) -> Result:
+def _provisioned(state: State, outcome: Provisioned) -> Result:
     if outcome.wipe:
         cause = "the server asks for a remote wipe of this device"
         return failed(cause, "take the wipe back on the mail server, if it was not meant")
     if outcome.status != _OK:
-        return Result(problems=(eas_problem("Provision", outcome.status),))
+        return _refused(state, "Provision", outcome.status)
     if outcome.policy_status == _NO_POLICY:
         return fine("the server has no policy for the device: phones go on without a key")
     if outcome.policy_status not in {None, _OK}:
@@ -63,7 +64,7 @@ async def folder_sync(state: State) -> Result:
     if not isinstance(outcome, Folders):
         return await command_failure(state, outcome)
     if outcome.status != _OK:
-        return Result(problems=(eas_problem("FolderSync", outcome.status),))
+        return _refused(state, "FolderSync", outcome.status)
     inboxes = [one.server_id for one in outcome.folders if one.type == _INBOX]
     if not inboxes:
         cause = f"there is no inbox among {len(outcome.folders)} folders"
@@ -81,12 +82,14 @@ async def sync(state: State) -> Result:
     if not isinstance(outcome, Synced):
         return await command_failure(state, outcome)
     if outcome.status != _OK:
-        return Result(problems=(eas_problem("Sync", outcome.status),))
+        return _refused(state, "Sync", outcome.status)
     more = ", and there are more" if outcome.more else ""
-    learnt = [f"{len(outcome.messages)} messages of the inbox{more}"]
+    count = len(outcome.messages)
+    private: tuple[str, ...] = ()
     if state.plan.show_subjects:
-        learnt.append(f"subjects: {listed(one.subject for one in outcome.messages) or 'none'}")
-    return fine(*learnt)
+        private = (f"subjects: {listed(one.subject for one in outcome.messages) or 'none'}",)
+    noun = "message" if count == 1 else "messages"
+    return Result((f"{count} {noun} of the inbox{more}",), private=private)
 
 
 async def ping(state: State) -> Result:
@@ -100,10 +103,10 @@ async def ping(state: State) -> Result:
         return _cut(held, heartbeat)
     if not isinstance(outcome, Pinged):
         return await command_failure(state, outcome)
-    return _pinged(outcome, heartbeat, held)
+    return _pinged(state, outcome, held)
 
 
-def _pinged(outcome: Pinged, heartbeat: int, held: float) -> Result:
+def _pinged(state: State, outcome: Pinged, held: float) -> Result:
     if outcome.status == _EMPTY_WAIT:
         return fine(f"held {held:.0f} s, and nothing came")
     if outcome.status == _CHANGES:
@@ -111,9 +114,9 @@ def _pinged(outcome: Pinged, heartbeat: int, held: float) -> Result:
     if outcome.status == _OUT_OF_RANGE and outcome.heartbeat is not None:
         return fine(
             f"the server holds a Ping for {outcome.heartbeat} s or more, and was asked for"
-            f" {heartbeat} s: --heartbeat {outcome.heartbeat} tries it"
+            f" {state.plan.heartbeat} s: --heartbeat {outcome.heartbeat} tries it"
         )
-    return Result(problems=(eas_problem("Ping", outcome.status),))
+    return _refused(state, "Ping", outcome.status)
 
 
 def _cut(held: float, heartbeat: int) -> Result:
@@ -165,6 +168,13 @@ async def version(state: State, which: str, *, base64_query: bool) -> Result:
     # A phone takes the highest version that both know, which the steps before have tried.
     advice = f"{problem.advice}; or have the server announce {which} no more"
     return warning(problem.cause, advice, reference=problem.reference)
+
+
+def _refused(state: State, command: str, status: int) -> Result:
+    problem = eas_problem(command, status)
+    answer = state.connected().last
+    reference = None if answer is None else reference_of(answer)
+    return failed(problem.cause, problem.advice, reference=reference)
 
 
 def _device(state: State) -> Device:

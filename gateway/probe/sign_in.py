@@ -7,7 +7,6 @@ from gateway.probe.http_client import Response
 from gateway.probe.state import State
 from gateway.probe.statuses import not_eas
 from gateway.probe.step import Problem, Result
-from gateway.probe.wire import reference_of
 from gateway.probe.words import listed, printable
 
 _OK: Final = 200
@@ -19,7 +18,6 @@ async def sign_in(state: State) -> Result:
     outcome = await wire.request(state.call("OPTIONS", target.path))
     if not isinstance(outcome, Response):
         return Result(problems=(problem_of(outcome, wire, state, target.identity),))
-    state.is_gateway = reference_of(outcome) is not None
     if outcome.status != _OK:
         return Result(problems=(refusal_problem(outcome, target.identity),))
     state.versions = _words(outcome, "MS-ASProtocolVersions")

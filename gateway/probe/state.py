@@ -23,7 +23,6 @@ class State:
         versions, commands: what the server announced.
         version: the highest that both know; empty if none.
         inbox: the server id of the inbox.
-        is_gateway: an answer had the gateway's reference id.
     """
 
     target: Target
@@ -36,7 +35,6 @@ class State:
     commands: tuple[str, ...] = ()
     version: str = ""
     inbox: str | None = None
-    is_gateway: bool = False
     device: Device | None = field(default=None, repr=False)
 
     def connected(self) -> Wire:
@@ -44,6 +42,11 @@ class State:
         if self.wire is None:
             self.wire = self.new_wire(self.target.identity)
         return self.wire
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether an answer had this gateway's reference id."""
+        return self.wire is not None and self.wire.is_gateway
 
     def new_wire(self, identity: ProbeIdentity | None) -> Wire:
         """A connection of another device, which shows `identity`; to be closed."""

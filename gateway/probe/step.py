@@ -33,11 +33,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a step found: facts, problems, or why it was not taken."""
+    """What a step found: facts, problems, or why it was not taken.
+
+    Attributes:
+        private: facts for whoever runs the probe, and for no report.
+    """
 
     learnt: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     skipped: str | None = None
+    private: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

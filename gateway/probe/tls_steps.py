@@ -7,6 +7,7 @@ from typing import Final
 from gateway.core.unreadable import UNREADABLE
 from gateway.probe.alerts import is_about_certificate, not_among, refused_handshake
 from gateway.probe.channel import ChannelError, Endpoint, Handshake, open_channel
+from gateway.probe.identity import key_text
 from gateway.probe.outcome import Failure, HandshakeRefused, NoAnswer
 from gateway.probe.server_chain import chain_problems
 from gateway.probe.step import Problem, Result, failed, fine, skipped
@@ -41,7 +42,7 @@ async def shake_hands(target: Target, wire: Wire, now: datetime) -> Result:
     try:
         learnt += [
             f"server certificate: {name_of(leaf)}, issued by {issuer_of(leaf)}",
-            f"valid until {moment(leaf.not_valid_after_utc)}",
+            f"valid until {moment(leaf.not_valid_after_utc)}, key {key_text(leaf)}",
             f"certificates sent: {len(seen.chain)}",
         ]
         problems = tuple(chain_problems(seen.chain, target.host, target.trust, now))

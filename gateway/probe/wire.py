@@ -28,6 +28,7 @@ class Wire:
         seconds: how long a connection and its handshake may take.
         last: the answer to the latest request; None if there was none.
         handshake: of the latest connection.
+        is_gateway: an answer had this gateway's reference id.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Wire:
         self._stack = AsyncExitStack()
         self._channel: Channel | None = None
         self.last: Response | None = None
+        self.is_gateway = False
         self.handshake = Handshake()
 
     async def connect(self) -> Failure | None:
@@ -87,6 +89,7 @@ class Wire:
                 return await self.request(call)  # the server had ended the kept connection
             return await self._verdict(error.failure)
         self.last = response
+        self.is_gateway = self.is_gateway or reference_of(response) is not None
         if not response.keeps:
             await self.close()
         return response

@@ -7,8 +7,10 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from aiohttp import web
+from OpenSSL import SSL
 
 from gateway.probe.demo_server import demo_application
 from tests.probe.serving import naming, serve
@@ -88,28 +90,15 @@ def answering(
 
 
 @contextlib.contextmanager
-def greeting(greeting_line: bytes) -> Iterator[int]:
+def greeting(line: bytes) -> Iterator[int]:
     """A port that says something as soon as it is reached, waits for a word, and hangs up."""
 
-    def work() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                connection.sendall(greeting_line)
-                connection.recv(1 << 16)
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(line)
+        connection.recv(1 << 16)
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=work, name="greeting")
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+    with talking(talk) as port:
+        yield port
 
 
 @contextlib.contextmanager
@@ -136,3 +125,50 @@ def tls_for(
         context.load_verify_locations(ca)
         context.verify_mode = ssl.CERT_REQUIRED if demanded else ssl.CERT_OPTIONAL
     return context
+
+
+@contextlib.contextmanager
+def accepting_anyone(certificate: Path, key: Path, answer: bytes) -> Iterator[int]:
+    """A TLS server that asks for a client certificate and takes whatever it gets."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.use_certificate_chain_file(str(certificate))
+    context.use_privatekey_file(str(key))
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+
+    def talk(connection: socket.socket) -> None:
+        connection.settimeout(None)  # pyOpenSSL knows no timeouts of sockets
+        tls = SSL.Connection(context, connection)
+        tls.set_accept_state()
+        with contextlib.suppress(SSL.Error):
+            tls.do_handshake()
+            tls.recv(1 << 16)
+            tls.sendall(answer)
+            tls.shutdown()
+
+    with talking(talk) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def talking(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port whose connections are handed to `talk`, one after another, and closed after it."""
+
+    def work() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(_START_SECONDS)
+                talk(connection)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=work, name="talking")
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
