@@ -1,6 +1,7 @@
 """From the options of `probe` to what is probed."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from gateway.profiles.reading import read_file
 _ID_LENGTH: Final = 16
 _HTTPS, _HTTP = 443, 80
 _TARGET: Final = "TARGET"
+_DEVICE_ID: Final = re.compile("[A-Za-z0-9]{1,32}")
 
 
 class TargetOptions(TypedDict):
@@ -189,9 +191,12 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _plan(target: Target, options: TargetOptions) -> Plan:
+    given = options["device_id"]
+    if given is not None and not _DEVICE_ID.fullmatch(given):
+        raise click.UsageError("--device-id: write up to 32 letters and digits")
     revoked = from_files(options["revoked_certificate"], options["revoked_key"], "revoked-")
     return Plan(
-        device_id=options["device_id"] or _device_id((target.host, target.user or "")),
+        device_id=given or _device_id((target.host, target.user or "")),
         versions=tuple(sorted(options["versions"], key=float)),
         heartbeat=options["heartbeat"],
         timeout=options["timeout"],
