@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
 
 from gateway.config_limits import Limits
-from gateway.limits.counts import Count, Counts
+from gateway.limits.counts import ONE, Count, Counts
 from gateway.limits.shedding import Load, Shedding
 
 KNOWN_SECONDS: Final = 3600.0
@@ -63,11 +63,11 @@ class Arrivals:
 
     def is_known(self, count: Count, now: float) -> bool:
         """Whether a phone of that address or certificate was let in lately, by any worker."""
-        return max(count.until, self.counts.elsewhere(count)[2]) > now
+        return max(count.until, self.counts.elsewhere(count)[1]) > now
 
     def is_full(self, count: Count, most: int) -> bool:
         """Whether there are more connections than `most` of it in all workers; 0 is no limit."""
-        return bool(most) and count.count + self.counts.elsewhere(count)[0] > most
+        return bool(most) and count.numbers + self.counts.elsewhere(count)[0] > most * ONE
 
 
 class Arrival:
@@ -125,13 +125,13 @@ class Arrival:
             self._remember()
         for count in (self._address, self._certificate):
             if count is not None:
-                count.count -= 1
+                count.numbers -= ONE
                 self._arrivals.counts.tell(count)
                 self._arrivals.counts.give_back(count)
         self._address = self._certificate = None
 
     def _add(self, count: Count) -> None:
-        count.count += 1
+        count.numbers += ONE
         self._arrivals.counts.tell(count)
 
     def _remember(self) -> None:

@@ -5,7 +5,13 @@ from typing import Final
 
 from gateway.limits.memory import Memory
 
-_NOWHERE: Final = -1
+ONE: Final = 1 << 32
+"""What one request or connection adds to `Count.numbers`."""
+
+HELD: Final = ONE + 1
+"""What a request adds whose answer the mail server may keep back."""
+
+HELD_MASK: Final = ONE - 1
 
 
 class Count:
@@ -13,21 +19,23 @@ class Count:
 
     Attributes:
         digest: of the key.
-        count: requests under way of a device or mailbox; connections of a certificate or address.
-        held: those of the requests whose answer the mail server may keep back.
+        numbers: requests under way of a device or mailbox, connections of a certificate or address,
+            in the upper 32 bits; in the lower ones those of the requests that may be held. So both
+            are read and written in one step, and added up over all workers in one.
         until: of a device or mailbox, when its requests so far are paid for; of a certificate or
             address, as long as it is known; monotonic seconds.
         due: `until` as it will be if the request that is looked at is let in.
+        at: where it is in the memory, in words; -1 if that was full.
+        home: where it would be in an empty region.
     """
 
-    __slots__ = ("at", "count", "digest", "due", "filed", "held", "home", "until", "users")
+    __slots__ = ("at", "digest", "due", "filed", "home", "numbers", "until", "users")
 
     def __init__(self, digest: int, home: int, at: int) -> None:
         self.digest = digest
         self.home = home
-        self.at = at  # in the memory; _NOWHERE if that was full
-        self.count = 0
-        self.held = 0
+        self.at = at
+        self.numbers = 0
         self.until = 0.0
         self.due = 0.0
         self.users = 0
@@ -42,12 +50,13 @@ class Counts:
 
     Attributes:
         unshared: how many keys found no place.
+        words: of the memory.
     """
 
     def __init__(self, memory: Memory) -> None:
         self.unshared = 0
         self._memory = memory
-        self._words = memory.words
+        self.words = memory.words
         self._moments = memory.moments
         self._others = memory.others
         self._known: dict[int, Count] = {}
@@ -63,7 +72,7 @@ class Counts:
         known = self._known.get(digest)
         if known is None:
             at = self._memory.add(digest)
-            self.unshared += at == _NOWHERE
+            self.unshared += at < 0
             known = self._known[digest] = Count(digest, self._memory.home(digest), at)
         known.users += 1
         return known
@@ -87,21 +96,20 @@ class Counts:
                 heapq.heappush(idle, (count.until, digest))
             else:
                 del self._known[digest]
-                if count.at != _NOWHERE:
+                if count.at >= 0:
                     self._memory.remove(count.at)
 
     def tell(self, count: Count) -> None:
         """The other workers see what `count` says now."""
         at = count.at
-        if at != _NOWHERE:
-            self._words[at + 1] = count.count
-            self._words[at + 2] = count.held
-            self._moments[at + 3] = count.until
+        if at >= 0:
+            self.words[at + 1] = count.numbers
+            self._moments[at + 2] = count.until
 
-    def elsewhere(self, count: Count) -> tuple[int, int, float]:
-        """`count` and `held` of the key in all other workers, and their latest `until`."""
-        words, digest, home = self._words, count.digest, count.home
-        total, held, until = 0, 0, 0.0
+    def elsewhere(self, count: Count) -> tuple[int, float]:
+        """The `numbers` of the key in all other workers, and their latest `until`."""
+        words, digest, home = self.words, count.digest, count.home
+        numbers, until = 0, 0.0
         for region in self._others:
             at = region + home
             found = words[at]
@@ -111,9 +119,9 @@ class Counts:
                 at = self._memory.find(region, digest)
                 if at < 0:
                     continue
-            more, more_held, moment = words[at + 1], words[at + 2], self._moments[at + 3]
-            if words[at] == digest:  # else it was freed meanwhile, and the numbers are another's
-                total += more
-                held += more_held
-                until = max(until, moment)
-        return total, held, until
+            more, moment = words[at + 1], self._moments[at + 2]
+            if words[at] == digest:  # else it was freed meanwhile, and the rest is another's
+                numbers += more
+                if moment > until:  # noqa: PLR1730 (max() takes three times as long)
+                    until = moment
+        return numbers, until

@@ -1,7 +1,7 @@
 """The memory in which the workers of a node count together, without a lock.
 
 Every worker has a region of its own, which it alone writes and all read. A region is a hash table
-with open addressing; an entry is a 64-bit digest and three numbers. The digest is keyed with a
+with open addressing; an entry is a 64-bit digest, a number and a moment. The digest is keyed with a
 secret of this start, so that nobody outside can choose names that meet in one place, and two
 entries are told apart by all of its bits.
 
@@ -18,8 +18,8 @@ from typing import Final
 PROBES: Final = 16
 """An entry lies at most so many places behind its own one."""
 
-WORDS: Final = 4
-"""Of an entry, 8 bytes each: the digest, the count, how much of it is held, and a moment."""
+WORDS: Final = 3
+"""Of an entry, 8 bytes each: the digest, the numbers, and a moment."""
 
 EMPTY: Final = 0
 FREED: Final = 1
@@ -137,13 +137,13 @@ class Memory:
     def add(self, digest: int) -> int:
         """Make an entry of zeros in the own region, which has none of it; -1 if there is no place.
 
-        The numbers are there before the digest is, so that nobody reads those of another.
+        The zeros are there before the digest is, so that nobody reads what is another's.
         """
         words = self.words
         start = self.own + self.home(digest)
         for at in range(start, start + PROBES * WORDS, WORDS):
             if words[at] <= FREED:
-                words[at + 1] = words[at + 2] = words[at + 3] = 0
+                words[at + 1] = words[at + 2] = 0
                 words[at] = digest
                 return at
         return -1

@@ -9,7 +9,7 @@ from gateway.core.decision import Deny
 from gateway.core.names import fold
 from gateway.core.reasons import Reason
 from gateway.limits.bus import Bus
-from gateway.limits.counts import Count, Counts
+from gateway.limits.counts import HELD, HELD_MASK, ONE, Count, Counts
 from gateway.telemetry.counters import Counters
 
 _BUSY_RETRY_SECONDS: Final = 10
@@ -40,15 +40,15 @@ class Bound:
         whose: device or mailbox, as the log says it.
         interval: seconds a request; 0 where there is no limit.
         window: seconds.
-        concurrent: requests at once.
+        concurrent: requests at once, as `Count.numbers` counts them.
         held: those of them that the mail server may hold.
     """
 
     whose: str
     interval: float
     window: float
-    concurrent: float
-    held: float
+    concurrent: int
+    held: int
 
     @classmethod
     def of(cls, whose: str, *, rate: int, burst: int, concurrent: int, held: int) -> Self:
@@ -58,8 +58,8 @@ class Bound:
             whose=whose,
             interval=interval,
             window=interval * max(burst, 1) if rate else math.inf,
-            concurrent=concurrent or math.inf,
-            held=held or math.inf,
+            concurrent=(concurrent or HELD_MASK) * ONE,
+            held=held or HELD_MASK,
         )
 
     def late(self, due: float, now: float) -> Deny:
@@ -72,13 +72,15 @@ class Bound:
             max(1, math.ceil(beyond)),
         )
 
-    def busy(self, count: int, held: int) -> Deny:
-        """The denial of one more than `count` requests, of which `held` are held, at once."""
-        kind, number = ("held", held) if count < self.concurrent else ("concurrent", count)
+    def busy(self, numbers: int) -> Deny:
+        """The denial of one more than `numbers` at once."""
+        kind, of = ("held", numbers & HELD_MASK)
+        if numbers >= self.concurrent:
+            kind, of = ("concurrent", numbers // ONE)
         key = f"limits.{kind}_requests_{self.whose}"
         return Deny(
             Reason.TOO_MANY_REQUESTS,
-            f"the {self.whose} has {number} requests under way ({key})",
+            f"the {self.whose} has {of} requests under way ({key})",
             _BUSY_RETRY_SECONDS,
         )
 
@@ -122,7 +124,7 @@ class RequestLimits:
         self._pings[device.digest] = asking
         if before is not None:
             before.superseded()
-        if self.counts.elsewhere(device)[1]:
+        if self.counts.elsewhere(device)[0] & HELD_MASK:
             self._bus.send(device.digest, asking.began)
 
     def pings_no_more(self, device: Count, asking: Asking | None) -> None:
@@ -146,26 +148,28 @@ class Allowance:
 
     __slots__ = (
         "_asking",
+        "_counts",
         "_device",
         "_device_id",
-        "_held",
         "_limits",
         "_mailbox",
         "_mailbox_key",
         "_ping",
         "_replaced",
+        "_step",
     )
 
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
+        self._counts = limits.counts
         self._asking: Asking | None = None  # while a request is under way
         self._device: Count | None = None
         self._device_id: str | None = None
         self._mailbox: Count | None = None
         self._mailbox_key = ""
-        self._held = 0
+        self._step = ONE  # what the request adds to the numbers
         self._ping = False
-        self._replaced = 0
+        self._replaced = 0  # what the Ping adds that it ends
 
     def begin(
         self, mailbox_key: str, device_id: str | None, asking: Asking, *, held: bool, ping: bool
@@ -177,7 +181,7 @@ class Allowance:
         """
         if mailbox_key != self._mailbox_key or device_id != self._device_id:
             self._be(mailbox_key, device_id)
-        self._held, self._ping, self._replaced = int(held), ping and device_id is not None, 0
+        self._step, self._ping, self._replaced = HELD if held else ONE, ping, 0
         device, mailbox, limits, now = self._device, self._mailbox, self._limits, asking.began
         if mailbox is None:
             raise AssertionError("a mailbox is counted once it is named")
@@ -189,25 +193,29 @@ class Allowance:
         if device is not None:
             self._add(device)
         self._add(mailbox)
-        limits.counters.held_requests += self._held
-        if self._ping and device is not None:
+        if held:
+            limits.counters.held_requests += 1
+        if ping and device is not None:
             limits.pings(device, asking)
         return None
 
     def end(self) -> None:
         """The request that was begun last has ended, if one was; may be called again."""
-        asking, self._asking = self._asking, None
+        asking = self._asking
         if asking is None:
             return
-        device, limits = self._device, self._limits
-        for one in (device, self._mailbox):
+        self._asking = None
+        device, mailbox, step = self._device, self._mailbox, self._step
+        words = self._counts.words
+        for one in (device, mailbox):
             if one is not None:
-                one.count -= 1
-                one.held -= self._held
-                limits.counts.tell(one)
-        limits.counters.held_requests -= self._held
+                one.numbers -= step
+                if one.at >= 0:
+                    words[one.at + 1] = one.numbers
+        if step == HELD:
+            self._limits.counters.held_requests -= 1
         if self._ping and device is not None:
-            limits.pings_no_more(device, asking)
+            self._limits.pings_no_more(device, asking)
 
     def close(self) -> None:
         """The connection has ended."""
@@ -232,20 +240,22 @@ class Allowance:
 
     def _look(self, one: Count, bound: Bound, now: float) -> Deny | None:
         """Whether one more is too many; `due` is as it will be if it is not."""
-        count, held, until = self._limits.counts.elsewhere(one)
-        count += one.count
-        held += one.held
-        if self._ping and held and one is self._device:
-            self._replaced = 1
-        count -= self._replaced
-        held -= self._replaced
-        one.due = due = max(until, one.until, now) + bound.interval
-        if count >= bound.concurrent or (self._held and held >= bound.held):
-            return bound.busy(count, held)
+        numbers, until = self._counts.elsewhere(one)
+        numbers += one.numbers
+        if self._ping and one is self._device and numbers & HELD_MASK:
+            self._replaced = HELD
+        numbers -= self._replaced
+        if until < one.until:  # noqa: PLR1730 (max() takes as long as the rest of this)
+            until = one.until
+        interval = bound.interval
+        one.due = due = until + interval if until > now else now + interval
+        if numbers >= bound.concurrent or (
+            self._step == HELD and numbers & HELD_MASK >= bound.held
+        ):
+            return bound.busy(numbers)
         return bound.late(due, now) if due - now > bound.window else None
 
     def _add(self, one: Count) -> None:
-        one.count += 1
-        one.held += self._held
+        one.numbers += self._step
         one.until = one.due
-        self._limits.counts.tell(one)
+        self._counts.tell(one)

@@ -47,6 +47,9 @@ def registry() -> CollectorRegistry:
     counters = Counters(connections_accepted=5, connections_open=3, held_requests=2)
     counters.loop_lag_seconds = 0.5
     counters.audit_dropped = 2
+    counters.pings_ended, counters.bus_dropped, counters.limits_unshared = 1, 2, 3
+    counters.connections_refused["certificate"] = 4
+    counters.shedding = True
     counters.handshakes["ok"] = 4
     counters.decisions["CERTIFICATE_REVOKED"] = 1
     counters.count_request("Ping", 200)
@@ -92,6 +95,11 @@ def test_totals_gauges_and_crls_have_their_values(registry: CollectorRegistry) -
         ("requests_total", (("command", "Ping"), ("status", "200"))): 2,
         ("requests_total", (("command", "Sync"), ("status", "503"))): 2,
         ("audit_dropped_total", ()): 7,
+        ("pings_ended_total", ()): 2,
+        ("bus_dropped_total", ()): 4,
+        ("limits_unshared_total", ()): 6,
+        ("connections_refused_total", (("cause", "certificate"),)): 8,
+        ("connections_refused_total", (("cause", "overload"),)): 0,
         ("process_restarts_total", (("process", "worker-1"),)): 1,
         ("process_restarts_total", (("process", "control"),)): 0,
         ("config_reload_success", ()): 0,
@@ -100,6 +108,7 @@ def test_totals_gauges_and_crls_have_their_values(registry: CollectorRegistry) -
         ("workers_alive", ()): 1,
         ("connections_open", worker): 3,
         ("held_requests", worker): 2,
+        ("shedding", worker): 1,
         ("event_loop_lag_seconds", worker): 0.5,
         ("crl_age_seconds", base): 3600,
         ("crl_remaining_seconds", base): 3 * 3600,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.limits.counts import Count, Counts
+from gateway.limits.counts import ONE, Count, Counts
 from gateway.limits.node import Node
 from tests.limits.workers import counts
 
@@ -28,14 +28,14 @@ def test_a_key_is_one_entry_of_a_worker(node: Node) -> None:
 
 
 def test_what_a_worker_tells_the_others_see(node: Node) -> None:
-    """Count, held, and the latest moment."""
+    """The numbers, and the latest moment."""
     one, two = counts(node, 1), counts(node, 2)
     here, there = one.take("device", "a"), two.take("device", "a")
-    here.count, here.held, here.until = 3, 2, 7.5
+    here.numbers, here.until = 3 * ONE + 2, 7.5
     one.tell(here)
-    assert two.elsewhere(there) == (3, 2, 7.5)
-    assert one.elsewhere(here) == (0, 0, 0.0)
-    assert two.elsewhere(two.take("device", "b")) == (0, 0, 0.0)
+    assert two.elsewhere(there) == (3 * ONE + 2, 7.5)
+    assert one.elsewhere(here) == (0, 0.0)
+    assert two.elsewhere(two.take("device", "b")) == (0, 0.0)
 
 
 def test_an_entry_is_freed_once_nobody_has_it_and_its_moment_is_over(node: Node) -> None:
@@ -46,14 +46,14 @@ def test_an_entry_is_freed_once_nobody_has_it_and_its_moment_is_over(node: Node)
     one.tell(here)
     one.give_back(here)
     one.sweep(99.0)
-    assert two.elsewhere(there)[2] == 100.0
+    assert two.elsewhere(there)[1] == 100.0
     assert one.take("device", "a") is here
     one.sweep(101.0)
     assert len(one) == 1
     one.give_back(here)
     one.sweep(101.0)
     assert len(one) == 0
-    assert two.elsewhere(there) == (0, 0, 0.0)
+    assert two.elsewhere(there) == (0, 0.0)
 
 
 def test_an_entry_whose_moment_moved_on_waits_for_that(node: Node) -> None:
@@ -74,10 +74,10 @@ def test_a_cleared_worker_counts_no_more(node: Node) -> None:
     """What a killed worker had counted does not stand in anybody's way."""
     one, two = counts(node, 1), counts(node, 2)
     here, there = one.take("device", "a"), two.take("device", "a")
-    here.count = 3
+    here.numbers = 3
     one.tell(here)
     node.clear(1)
-    assert two.elsewhere(there) == (0, 0, 0.0)
+    assert two.elsewhere(there) == (0, 0.0)
 
 
 def test_a_key_without_a_place_counts_in_its_worker_alone(node: Node) -> None:
@@ -86,7 +86,7 @@ def test_a_key_without_a_place_counts_in_its_worker_alone(node: Node) -> None:
     taken = [one.take("device", str(number)) for number in range(3000)]
     assert 0 < one.unshared < 3000
     for count in taken:
-        count.count = 1
+        count.numbers = 1
         one.tell(count)
     seen = sum(two.elsewhere(two.take("device", str(n)))[0] for n in range(3000))
     assert seen == 3000 - one.unshared
@@ -119,13 +119,13 @@ def test_the_counts_of_several_writers_add_up(steps: list[tuple[int, int, str]])
                 del model[pair]
         elif what == "add":
             one = workers[worker].take("device", str(key))
-            one.count += 1
+            one.numbers += 1
             workers[worker].tell(one)
             mine.append((key, one))
             model[worker, key] += 1
         elif mine:
             known, one = mine.pop(0)
-            one.count -= 1
+            one.numbers -= 1
             workers[worker].tell(one)
             workers[worker].give_back(one)
             workers[worker].sweep(0.0)

@@ -82,6 +82,26 @@ async def test_killed_it_says_so() -> None:
     assert kept.killed
 
 
+async def test_each_end_is_told_before_the_next_start() -> None:
+    """What a process has left behind is cleared away for the one after it."""
+    happened = []
+
+    def start() -> Child:
+        happened.append("start")
+        return Forked(fork(lambda: 1, (), "worker-1"))
+
+    kept = KeptProcess(
+        name="worker-1",
+        start=start,
+        started=lambda: None,
+        quiet=asyncio.Lock(),
+        ended=lambda: happened.append("end"),
+    )
+    kept._backoff = _EndAfter(kept)
+    await _keep(kept)
+    assert happened == ["start", "end"] * 2
+
+
 async def test_ended_before_it_began_it_is_not_started() -> None:
     """Nothing to wait for."""
     kept = _kept(_for_ever, lambda: pytest.fail("it was started"))

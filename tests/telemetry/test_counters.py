@@ -20,6 +20,9 @@ def _busy() -> Counters:
     counters = Counters(connections_accepted=7, connections_open=3, held_requests=2)
     counters.audit_dropped = 1
     counters.loop_lag_seconds = 0.25
+    counters.pings_ended, counters.bus_dropped, counters.limits_unshared = 6, 8, 9
+    counters.shedding = True
+    counters.connections_refused["address"] += 2
     counters.handshakes["ok"] += 5
     counters.decisions["CERTIFICATE_REVOKED"] += 4
     counters.count_request("Sync", 200)
@@ -90,6 +93,9 @@ def test_totals_of_a_gone_worker_are_added_without_its_gauges() -> None:
     total.add_totals(_busy())
     assert (total.connections_accepted, total.audit_dropped) == (14, 2)
     assert (total.connections_open, total.held_requests, total.loop_lag_seconds) == (1, 0, 0.0)
+    assert (total.pings_ended, total.bus_dropped, total.limits_unshared) == (12, 16, 18)
+    assert total.connections_refused["address"] == 4
+    assert not total.shedding
     assert total.handshakes["ok"] == 10
     assert total.decisions["CERTIFICATE_REVOKED"] == 8
     assert total.requests == {("Sync", 200): 2}

@@ -1,12 +1,14 @@
 """The server name is read before OpenSSL sees the ClientHello, and as OpenSSL reads it."""
 
+import contextlib
 import ssl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tls.client_hello import first_record, server_name
+from gateway.tls.client_hello import first_record, offers_ticket, server_name
+from tests.helpers import Pki, client_context, server_context
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
@@ -81,3 +83,37 @@ def test_any_octets_give_a_name_or_none(data: bytes) -> None:
     header = b"\x16\x03\x01" + (len(data) + 4).to_bytes(2) + b"\x01" + len(data).to_bytes(3)
     name = server_name(header + data)
     assert name is None or name.encode() in data.lower()
+
+
+@VERSIONS
+def test_a_client_that_was_there_before_shows_its_ticket(pki: Pki, version: ssl.TLSVersion) -> None:
+    """session_ticket with content, or pre_shared_key; a new client sends the first one empty."""
+    server, client = server_context(pki), client_context(pki, pki.alice)
+    client.minimum_version = client.maximum_version = version
+    assert not offers_ticket(_first(client, None))
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    at_server = server.wrap_bio(to_server, to_client, server_side=True)
+    at_client = client.wrap_bio(to_client, to_server, server_hostname="localhost")
+    for side in (at_client, at_server, at_client, at_server, at_client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    at_server.write(b"x")
+    assert at_client.read() == b"x"
+    hello = _first(client, at_client.session)
+    assert offers_ticket(hello)
+    assert not any(offers_ticket(hello[:size]) for size in range(len(hello)))
+
+
+def _first(client: ssl.SSLContext, session: ssl.SSLSession | None) -> bytes:
+    outgoing = ssl.MemoryBIO()
+    tls = client.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost", session=session)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+@given(st.integers(0, len(HELLO) - 1), st.integers(0, 255))
+def test_any_hello_shows_a_ticket_or_none(position: int, octet: int) -> None:
+    """Whatever is in it: nobody is asked to send another."""
+    data = HELLO[:position] + bytes((octet,)) + HELLO[position + 1 :]
+    assert offers_ticket(data) in {True, False}
