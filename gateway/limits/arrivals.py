@@ -102,9 +102,14 @@ class Arrival:
         return None
 
     def identified(self, fingerprint: str, *, resumed: bool) -> Refusal | None:
-        """The handshake has ended with this certificate; `resumed` tells that by a ticket."""
+        """The handshake has ended with this certificate; `resumed` tells that by a ticket.
+
+        Nobody who shows none, an empty `fingerprint`, is known by it.
+        """
         arrivals = self._arrivals
         self._shaken()
+        if not fingerprint:
+            return Refusal("overload", "") if arrivals.shedding.on else None
         self._certificate = count = arrivals.counts.take("certificate", fingerprint)
         self._add(count)
         if arrivals.is_full(count, arrivals.limits.connections_certificate):

@@ -92,6 +92,14 @@ def test_handshakes_under_way(two: Sequence[Worker]) -> None:
     assert arrivals.handshakes == 0
 
 
+def test_without_a_certificate_there_is_none_to_count(two: Sequence[Worker]) -> None:
+    """Who may look for the mail server without one is bounded by the address; and waits first."""
+    for number in range(9):
+        assert _arrive(two[0], f"192.0.2.{number}").identified("", resumed=False) is None
+    _shed(two[0])
+    assert _arrive(two[0]).identified("", resumed=True) == ("overload", "")
+
+
 class TestOverload:
     """Who comes in while there is too much to do."""
 
