@@ -36,6 +36,7 @@ def check_store(config: Config, now: datetime) -> Findings:
             findings = [ok(subject, f"the store {store.database.name} is whole")]
             findings.append(clock(store.clock_difference()))
             findings += [_mailboxes(store), _roots(authorities)]
+            findings += _upstreams(store, config)
     except StateError as error:
         return [fail(subject, str(error))]
     return [*findings, *_crls(config, authorities, now)]
@@ -57,6 +58,21 @@ def _mailboxes(store: Store) -> Finding:
         detail = "there is none, so every phone is refused; `eas-gateway user add` or `user import`"
         return warn("mailboxes", detail)
     return ok("mailboxes", f"{count} known")
+
+
+def _upstreams(store: Store, config: Config) -> Iterable[Finding]:
+    """Mailboxes on a mail server that the configuration has not: their phones are refused."""
+    known = {None, *(one.name for one in config.upstream)}
+    lost: dict[str, list[str]] = {}
+    for mailbox in store.mailboxes.list():
+        if mailbox.upstream is not None and mailbox.upstream not in known:
+            lost.setdefault(mailbox.upstream, []).append(mailbox.upn)
+    for name, upns in sorted(lost.items()):
+        yield fail(
+            f"upstream.{name}",
+            f"no [[upstream]] has this name, which {len(upns)} mailboxes are on, such as {upns[0]};"
+            " add it, or `eas-gateway user set UPN --upstream NAME`",
+        )
 
 
 def _roots(authorities: Sequence[Authority]) -> Finding:

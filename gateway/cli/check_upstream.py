@@ -15,36 +15,41 @@ _LONGEST_TEXT: Final = 200
 
 
 def check_upstream(upstream: Upstream) -> Findings:
-    """Connects, verifies TLS, and asks for OPTIONS (MS-ASHTTP section 2.2.3) without a user."""
+    """Each host: connects, verifies TLS, and asks for OPTIONS (MS-ASHTTP section 2.2.3).
+
+    It does so without a user.
+    """
     subject = f"upstream.{upstream.name}"
     if upstream.password_file is not None:
         try:
             upstream.password_file.read_bytes()
         except OSError as error:
             return [fail(subject, f"password_file: {error}")]
+    return [_check_host(subject, upstream, url) for url in upstream.hosts]
+
+
+def _check_host(subject: str, upstream: Upstream, url: str) -> Finding:
     try:
-        status, versions = _ask(upstream)
+        status, versions = _ask(upstream, url)
     except ssl.SSLError as error:
-        return [
-            fail(subject, f"{upstream.url}: TLS: {error}; set ca_file to the CA that signed it")
-        ]
+        return fail(subject, f"{url}: TLS: {error}; set ca_file to the CA that signed it")
     except OSError as error:
-        return [fail(subject, f"{upstream.url} cannot be reached: {error}")]
+        return fail(subject, f"{url} cannot be reached: {error}")
     except http.client.HTTPException as error:
-        return [fail(subject, f"{upstream.url} does not answer in HTTP: {error!r}")]
-    return [_judge(subject, f"{upstream.url}{upstream.path}", status, versions)]
+        return fail(subject, f"{url} does not answer in HTTP: {error!r}")
+    return _judge(subject, f"{url}{upstream.path}", status, versions)
 
 
-def _ask(upstream: Upstream) -> tuple[int, str | None]:
+def _ask(upstream: Upstream, url: str) -> tuple[int, str | None]:
     """The status of the answer to OPTIONS and the versions that it names."""
-    with contextlib.closing(_connection(upstream)) as connection:
+    with contextlib.closing(_connection(upstream, url)) as connection:
         connection.request("OPTIONS", upstream.path)
         answer = connection.getresponse()
         return answer.status, answer.getheader(_VERSIONS)
 
 
-def _connection(upstream: Upstream) -> http.client.HTTPConnection:
-    parts = urlsplit(upstream.url)
+def _connection(upstream: Upstream, url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
     host, patience = parts.hostname or "", upstream.connect_timeout_seconds
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, parts.port, timeout=patience)

@@ -50,7 +50,7 @@ group_option = click.option(
     help="A group that device access rules may name it by; repeat for more.",
 )
 upstream_option = click.option(
-    "--upstream", metavar="NAME", help="The [[upstream]] that serves it; '' for the first one."
+    "--upstream", metavar="NAME", help="The [[upstream]] that serves it; '' for the default one."
 )
 
 

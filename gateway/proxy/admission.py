@@ -7,9 +7,9 @@ from gateway.core.target import host_name
 from gateway.errors import RequestError
 from gateway.limits.requests import Allowance, Asking
 from gateway.proxy.device_gate import DeviceGate, Ruling
-from gateway.proxy.exchange import Outgoing
 from gateway.proxy.local import LocalAnswer, Responder
 from gateway.proxy.messages import RequestHead
+from gateway.proxy.outgoing import Outgoing
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import UpstreamError, UpstreamFullError
 from gateway.proxy.messages import BODY, END, HEAD, Header, ResponseEvent, ResponseHead
+from gateway.proxy.outgoing import Buffered, Outgoing
 from gateway.proxy.upstream import UpstreamConnection, UpstreamPool
 
 _HIGH_WATER = 256 * 1024
@@ -16,19 +16,6 @@ _REFUSED = frozenset((401, 407))
 """What must not reach a phone: a challenge, which it would ask its owner about."""
 
 _REDIRECT = 451
-
-
-@dataclass(slots=True)
-class Buffered:
-    """What one worker holds of all requests that are read whole before they go on.
-
-    Attributes:
-        limit: bytes; a request that would make it more fails.
-        held: bytes; those of a request count until it is answered, fails or is given up.
-    """
-
-    limit: int
-    held: int = 0
 
 
 class Downstream(Protocol):
@@ -51,29 +38,6 @@ class Downstream(Protocol):
 
     def failed(self, error: UpstreamError, *, begun: bool) -> None:
         """There will be no answer; `begun` tells that the device has a part of one."""
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """A request as the mail server is to get it.
-
-    Attributes:
-        head: the request line and fields, without Host, framing and the empty line.
-        length: the Content-Length; None where the request is chunked or has no body.
-        retriable: repeating the request changes nothing (RFC 9110 section 9.2.2).
-        client_keeps: the device wants its connection to stay.
-        http_1_0: the device speaks HTTP/1.0, which has no chunks.
-        is_head: no answer to it has a body (RFC 9110 section 9.3.2).
-        began: when the request arrived, in `time.perf_counter` seconds.
-    """
-
-    head: bytes
-    length: int | None
-    retriable: bool
-    client_keeps: bool
-    http_1_0: bool
-    began: float
-    is_head: bool = False
 
 
 class Exchange:

@@ -10,9 +10,9 @@ from gateway.core.device_access import DevicePolicy
 from gateway.core.eas_caps import Caps
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.limits.node import NodeLimits
-from gateway.proxy.exchange import Buffered
 from gateway.proxy.judge import Judge
 from gateway.proxy.observer import Observer
+from gateway.proxy.outgoing import Buffered
 from gateway.proxy.routes import Routes
 from gateway.proxy.upstreams import Upstreams
 from gateway.tls.listener import Listener

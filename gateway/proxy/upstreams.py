@@ -14,8 +14,8 @@ from gateway.core.mailbox import Mailbox
 from gateway.credentials.upstream_user import Credentials, credentials
 from gateway.errors import ConfigError, UpstreamError
 from gateway.proxy.bodies import BodyLimits
-from gateway.proxy.exchange import Buffered
 from gateway.proxy.hosts import UpstreamHosts
+from gateway.proxy.outgoing import Buffered
 from gateway.tasks import Tasks
 
 MOVE_SECONDS = 60.0

@@ -46,6 +46,7 @@ def registry() -> CollectorRegistry:
     reports = Reports(workers=2, clock=lambda: 0.0)
     counters = Counters(connections_accepted=5, connections_open=3, held_requests=2)
     counters.loop_lag_seconds = 0.5
+    counters.upstream_hosts = {("mail", "http://a"): True, ("mail", "http://b"): False}
     counters.audit_dropped = 2
     counters.pings_ended, counters.bus_dropped, counters.limits_unshared = 1, 2, 3
     counters.connections_refused["certificate"] = 4
@@ -110,6 +111,8 @@ def test_totals_gauges_and_crls_have_their_values(registry: CollectorRegistry) -
         ("held_requests", worker): 2,
         ("shedding", worker): 1,
         ("event_loop_lag_seconds", worker): 0.5,
+        ("upstream_host_up", (("host", "http://a"), ("upstream", "mail"), *worker)): 1,
+        ("upstream_host_up", (("host", "http://b"), ("upstream", "mail"), *worker)): 0,
         ("crl_age_seconds", base): 3600,
         ("crl_remaining_seconds", base): 3 * 3600,
         ("crl_entries", base): 17,

@@ -424,6 +424,19 @@ class TestUpstream:
         assert finding.state is State.FAIL
         assert url in finding.detail
 
+    async def test_each_host_is_looked_at(self) -> None:
+        """One that is there does not hide one that is not."""
+        gone = f"http://127.0.0.1:{_free_port()}"
+        async with _mail_server(_speaks_activesync) as server:
+            url = str(server.make_url("")).rstrip("/")
+            upstream = Upstream(name="mail", url=url, more_urls=(gone,))
+            findings = await asyncio.to_thread(check_upstream, upstream)
+        assert [(one.state, one.subject) for one in findings] == [
+            (State.OK, "upstream.mail"),
+            (State.FAIL, "upstream.mail"),
+        ]
+        assert gone in findings[1].detail
+
     def test_a_server_that_speaks_no_http_is_found(self) -> None:
         """The port of another service."""
         with _greeting(b"220 mail.example.test ESMTP\r\n") as port:

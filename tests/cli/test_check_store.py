@@ -33,6 +33,19 @@ def test_an_exempt_ca_is_a_warning(commands: Commands, pki: Pki) -> None:
     assert "is exempt: its revoked certificates are let in" in finding.detail
 
 
+def test_mailboxes_on_an_upstream_that_is_not_there(commands: Commands) -> None:
+    """Each name once, with how many are on it and one of them; the others are fine."""
+    with commands.config.open("a") as config:
+        config.write('[[upstream]]\nname = "here"\nurl = "http://127.0.0.1:1"\n')
+    for upn, upstream in (("a", "here"), ("b", "gone"), ("c", "gone"), ("d", "")):
+        words = ("--upstream", upstream) if upstream else ()
+        commands.out("user", "add", f"{upn}@example.test", *words)
+    findings = check_store(load(commands.config), datetime.now(UTC))
+    [finding] = [one for one in findings if one.subject.startswith("upstream.")]
+    assert (finding.subject, finding.state) == ("upstream.gone", State.FAIL)
+    assert "2 mailboxes are on, such as b@example.test" in finding.detail
+
+
 def test_each_crl_of_a_ca_is_found_under_its_own_name(commands: Commands, pki: Pki) -> None:
     """The base CRL and a further source, each once however many certificates the CA has."""
     with serving({"/a.crl": crl_of(pki.root), "/b.crl": crl_of(pki.root)}) as url:

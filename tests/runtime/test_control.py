@@ -34,6 +34,7 @@ from gateway.telemetry.messages import (
     device_message,
     log_message,
     restarts_message,
+    route_message,
     seen_message,
 )
 from tests.helpers import Pki
@@ -232,6 +233,19 @@ async def test_a_clean_end_stores_what_is_in_the_pipe(
     devices = [one.device_id for one in store.devices.list("alice@example.test")]
     assert devices == sorted(f"d{number}" for number in range(20)), "as many as [devices] allows"
     assert control.logs[-1]["event"] == "control.ended"
+
+
+async def test_a_mailbox_that_a_server_sent_elsewhere_is_stored(
+    control: Running, store: Store
+) -> None:
+    """For the other workers and nodes; one that is gone meanwhile stops nothing."""
+    store.mailboxes.add(Mailbox("alice@example.test"))
+    for key, upstream in (("gone@x.test", "b"), ("alice@example.test", "second")):
+        assert control.sender.send(route_message(key, upstream))
+    await control.received()
+    control.process.terminate()
+    assert await control.end() == 0
+    assert store.mailboxes.get("alice@example.test").upstream == "second"
 
 
 async def test_it_ends_when_the_supervisor_is_gone(control: Running) -> None:

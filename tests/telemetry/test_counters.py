@@ -23,6 +23,7 @@ def _busy() -> Counters:
     counters.pings_ended, counters.bus_dropped, counters.limits_unshared = 6, 8, 9
     counters.shedding = True
     counters.connections_refused["address"] += 2
+    counters.upstream_hosts = {("mail", "http://a"): True, ("mail", "http://b"): False}
     counters.handshakes["ok"] += 5
     counters.decisions["CERTIFICATE_REVOKED"] += 4
     counters.count_request("Sync", 200)
