@@ -13,7 +13,7 @@ from types import MappingProxyType
 from gateway.core.certificate import ClientCertificate
 from gateway.core.decision import Decision, Deny
 from gateway.core.names import SanName
-from gateway.core.reasons import Reason
+from gateway.core.reasons import ANSWERS, Reason
 from gateway.core.revocation import RevocationStatus
 
 _SOON = timedelta(days=14)
@@ -92,15 +92,14 @@ _OUTCOMES: Mapping[Reason, Outcome] = MappingProxyType(
         Reason.WEAK_KEY: Outcome.NOT_TRUSTED,
         Reason.CERTIFICATE_BLOCKED: Outcome.WITHDRAWN,
         Reason.CERTIFICATE_REVOKED: Outcome.WITHDRAWN,
-        Reason.REVOCATION_UNKNOWN: Outcome.LATER,
         Reason.BEFORE_TOKEN_VALID_FROM: Outcome.RESET,
         Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM: Outcome.RESET,
-        Reason.STATE_UNAVAILABLE: Outcome.LATER,
-        Reason.UPSTREAM_UNAVAILABLE: Outcome.LATER,
-        Reason.OVERLOADED: Outcome.LATER,
     }
 )
-"""All other reasons are NO_ACCESS: telling them apart would tell which mailboxes there are."""
+"""All other reasons pass by themselves, or are NO_ACCESS.
+
+Telling those apart would tell which mailboxes there are.
+"""
 
 
 def self_check(
@@ -132,7 +131,8 @@ def self_check(
 def _outcome(reason: Reason, presented: Presented) -> Outcome:
     if reason is Reason.NO_USABLE_SAN and not presented.names:
         return Outcome.NAMES_NOBODY
-    return _OUTCOMES.get(reason, Outcome.NO_ACCESS)
+    passes = ANSWERS[reason].retry_after is not None
+    return _OUTCOMES.get(reason, Outcome.LATER if passes else Outcome.NO_ACCESS)
 
 
 def _presented(certificate: ClientCertificate, now: datetime) -> Presented:

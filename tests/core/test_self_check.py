@@ -65,6 +65,7 @@ def test_which_mailboxes_there_are_cannot_be_told(reason: Reason) -> None:
         (Reason.CERTIFICATE_BLOCKED, Outcome.WITHDRAWN),
         (Reason.REVOCATION_UNKNOWN, Outcome.LATER),
         (Reason.STATE_UNAVAILABLE, Outcome.LATER),
+        (Reason.TOO_MANY_REQUESTS, Outcome.LATER),
         (Reason.BEFORE_TOKEN_VALID_FROM, Outcome.RESET),
         (Reason.CRL_OLDER_THAN_TOKEN_VALID_FROM, Outcome.RESET),
         (Reason.OUTSIDE_VALIDITY, Outcome.OUTSIDE_VALIDITY),
