@@ -197,6 +197,8 @@ class Downstream(asyncio.Protocol):
             self._dialogue.gone()
         self._arrival.gone()
         self._home.gone(self)
+        # They name this connection, too, and a ring of 30 KB would wait for the garbage collector.
+        self._dialogue = self._tls = self._opening = None
 
     def pause_writing(self) -> None:
         """The device reads too slowly."""

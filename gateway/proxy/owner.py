@@ -1,6 +1,6 @@
 """What the request that is under way asks of the dialogue that it is a part of."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Owner(Protocol):
@@ -29,3 +29,23 @@ class Owner(Protocol):
 
     def cut(self) -> None:
         """The connection ends; the device gets nothing more."""
+
+
+class _Nobody:
+    """As `Owner`, of a turn whose device is gone."""
+
+    last = True
+    reads_ahead = False
+
+    def filled(self) -> None:
+        """Nothing more comes."""
+
+    def answered(self, *, keep: bool) -> None:
+        """Nobody waits for it."""
+
+    go_on = end = abort = cut = filled
+
+
+NOBODY: Final = _Nobody()
+"""In place of the dialogue once the device is gone: two that name each other would stay in memory
+until the garbage collector looks at what is old, which it hardly ever does."""

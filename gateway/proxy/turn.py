@@ -15,7 +15,7 @@ from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.local import Asked, Discover, LocalAnswer, Outcome, PassOn, Reading, Responder
 from gateway.proxy.messages import RequestHead
-from gateway.proxy.owner import Owner
+from gateway.proxy.owner import NOBODY, Owner
 from gateway.proxy.redirect import redirect
 from gateway.proxy.rewording import Rewording
 from gateway.proxy.services import Services
@@ -154,6 +154,7 @@ class Turn(Answering):
         if exchange is not None:
             exchange.abort()
         self._admission.allowance.close()
+        self._owner = NOBODY
 
     def drain(self) -> None:
         """End with the answer that is owed; a held request gets it now."""
