@@ -91,11 +91,11 @@ def fork(main: Callable[[], int], descriptors: Collection[int], name: str) -> in
     try:
         pid = os.fork()
     except OSError:
+        gc.unfreeze()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
-    finally:
-        gc.unfreeze()
     if pid:
+        gc.unfreeze()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pid
     code = 1

@@ -15,7 +15,8 @@ from gateway.tls.context import ServerIdentity, root_count, server_context
 def require(config: Config, *, integrity: bool = True) -> None:
     """Nothing is missing without which no phone could be served.
 
-    `integrity` reads the whole store. Raises ConfigError with every problem, one a line.
+    `integrity` reads the store whole, but for the audit trail. Raises ConfigError with every
+    problem, one a line.
     """
     checks = [_require_identity, _require_upstream, _require_state_directory, _require_root]
     if integrity:
@@ -70,4 +71,4 @@ def _require_integrity(config: Config) -> None:
     if not store_exists(directory, config.store):
         return  # then there is no root, which has been said
     with open_store(directory, config.store, create=False) as store:
-        store.require_integrity()
+        store.require_integrity(trail=False)

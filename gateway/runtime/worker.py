@@ -261,15 +261,15 @@ def _listener(parts: Parts, known: Known) -> Listener:
 
 
 def _settle_memory() -> None:
-    """What is here now stays: the collector need not walk it, nor come as often as by default."""
+    """What is here now stays: the collector need not walk it."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def main(arguments: ProcessArguments) -> int:
     """Be a worker; returns 2, with a line in the log, when it cannot begin, 1 when it fails."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reloads for all of them
+    gc.set_threshold(*_GC_THRESHOLDS)  # the collector comes less often than by default
     try:
         settings = Settings(arguments.settings_fd)
         configure_logging(settings.config.log, process=arguments.name)

@@ -1,6 +1,6 @@
 """What the store asks of the database behind it; the rest is the same for all of them."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -49,8 +49,8 @@ class Backend(Protocol):
         """The store's clock, UTC, by a `connection` in a transaction or by one of its own."""
         ...
 
-    def damage(self, connection: Connection) -> str | None:
-        """What is wrong with the database itself; None if nothing is."""
+    def damage(self, connection: Connection, tables: Iterable[str]) -> str | None:
+        """What is wrong with the database itself in `tables`; None if nothing is."""
         ...
 
     def watch(self) -> CommitWatch:

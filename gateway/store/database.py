@@ -4,15 +4,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Table, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import StateError
 from gateway.store import schema
 from gateway.store.backend import WRITE, Backend, CommitWatch
 from gateway.store.schema import ChangeKind
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 class Database:
@@ -90,9 +94,12 @@ class Database:
             self._open.connection = before
 
 
-def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def upsert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """An insert into `table` in the dialect of `connection`, for `on_conflict_do_update`."""
     if connection.dialect.name == "postgresql":
+        # Workers need none of it, and an embedded store neither.
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 (loaded late)
+
         return postgresql.insert(table)
     return sqlite.insert(table)
 

@@ -5,7 +5,7 @@ any more, as one that was stopped or is behind a firewall that forgot the connec
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -100,7 +100,7 @@ class PostgresqlBackend:
         with self.engine.begin() as own:
             return own.execute(_CLOCK).scalar_one()
 
-    def damage(self, _connection: Connection) -> str | None:
+    def damage(self, _connection: Connection, _tables: Iterable[str]) -> str | None:
         """None: the server looks after its files itself."""
         return None
 

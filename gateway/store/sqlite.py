@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,10 +48,13 @@ class SqliteBackend:
         """The clock of this machine."""
         return datetime.now(UTC)
 
-    def damage(self, connection: Connection) -> str | None:
-        """What is wrong with the file itself, in SQLite's words; None if nothing is."""
-        lines = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
-        return None if lines == ["ok"] else "; ".join(lines)
+    def damage(self, connection: Connection, tables: Iterable[str]) -> str | None:
+        """What is wrong with `tables` in the file itself, in SQLite's words; None if nothing is."""
+        found = []
+        for table in tables:
+            lines = connection.exec_driver_sql(f"PRAGMA quick_check('{table}')").scalars()
+            found += [line for line in lines if line != "ok"]
+        return "; ".join(dict.fromkeys(found)) or None
 
     def watch(self) -> "FileWatch":
         """A new watch on the file."""

@@ -20,7 +20,7 @@ from gateway.store.device_rules import DeviceRules
 from gateway.store.devices import Devices
 from gateway.store.mailboxes import Mailboxes
 from gateway.store.migrate import bring_up_to_date
-from gateway.store.schema import ChangeKind, changes
+from gateway.store.schema import ChangeKind, audit, changes, metadata
 from gateway.store.snapshot import Snapshot
 from gateway.store.validity import ValidFrom
 
@@ -66,10 +66,15 @@ class Store:
         with self.database.reading() as connection:
             return Snapshot.load(connection)
 
-    def require_integrity(self) -> None:
-        """Raises StateError if the database is damaged."""
+    def require_integrity(self, *, trail: bool = True) -> None:
+        """Raises StateError if the database is damaged.
+
+        Reads all of it, but without `trail` not the audit trail: no decision is made by it, and it
+        may be gigabytes.
+        """
+        tables = [name for name in metadata.tables if trail or name != audit.name]
         with self.database.reading() as connection:
-            damage = self.database.backend.damage(connection)
+            damage = self.database.backend.damage(connection, tables)
         if damage is not None:
             raise StateError(f"the store {self.database.name} is damaged: {damage}")
 

@@ -86,6 +86,19 @@ def test_a_command_pays_only_for_its_own_imports() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_gateway_starts_without_what_its_workers_never_need() -> None:
+    """A start after an accident is as long as its imports; control loads its own later."""
+    others = "aiohttp alembic prometheus_client psycopg rich sqlalchemy.dialects.postgresql"
+    script = (
+        "import sys; from gateway.cli.main import main; main(['serve', '--help']);"
+        f"print([one for one in {others.split()} if one in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_shared_options_reach_the_command() -> None:
     """-c gives a path or None, --json a boolean."""
 

@@ -1,5 +1,7 @@
 """What is missing or wrong is found before anything is served by it."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from gateway.config import Config, Listen
 from gateway.config import State as StateTable
 from gateway.config_upstream import Upstream
 from gateway.core.authority import Authority, AuthorityType
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StateError
 from gateway.pki.folder import read_certificates
 from gateway.runtime.requirements import require
 from gateway.store.sqlite import FILE_NAME
@@ -85,12 +87,31 @@ def test_ca_file_that_holds_no_certificate_is_named(config: Config, tmp_path: Pa
 
 
 def test_a_damaged_store_is_found_where_integrity_is_asked_for(config: Config) -> None:
-    """At a start, not at a reload, which must not read gigabytes."""
-    path = config.state.directory / FILE_NAME
-    data = bytearray(path.read_bytes())
-    pages = len(data) // 4096
-    data[4096 * (pages - 1) : 4096 * pages] = bytes(4096)
-    path.write_bytes(data)
+    """At a start, not at a reload."""
+    _damage(config.state.directory / FILE_NAME, "changes")
     require(config, integrity=False)
     with pytest.raises(ConfigError, match="damaged"):
         require(config)
+
+
+def test_a_start_does_not_read_the_audit_trail(config: Config) -> None:
+    """It may be gigabytes, and phones wait; `check` reads it."""
+    _damage(config.state.directory / FILE_NAME, "audit")
+    require(config)
+    with (
+        open_store(config.state.directory) as store,
+        pytest.raises(StateError, match=r"damaged|malformed"),
+    ):
+        store.require_integrity()
+
+
+def _damage(path: Path, table: str) -> None:
+    """The first page of the table is all zeros."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = connection.execute(query, (table,)).fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
