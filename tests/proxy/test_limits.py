@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from gateway.core.reasons import Reason
 from tests.helpers import Pki
 from tests.proxy.bed import PING, Bed, Phone, bed, eventually, ok, post
+from tests.proxy.resuming import Resuming
 
 FOLDER_SYNC = PING.replace("Ping", "FolderSync")
 
@@ -256,4 +259,21 @@ class TestShedding:
             assert await _come(plane) is None
             await eventually(_refused(plane, "overload"))
             assert plane.counters.handshakes["ok"] == 0
+            stuck.close()
+
+    async def test_a_phone_that_resumes_comes_from_an_unknown_address(self, pki: Pki) -> None:
+        """Its ticket says that it was there before, whoever knows it."""
+        async with bed(pki, limits={"shed_handshakes": 1}) as plane:
+            alice = Resuming(pki, ssl.TLSVersion.TLSv1_3)
+            assert (await alice.ask(plane, post())).status == 200
+            await eventually(lambda: not plane.connections)
+            arrivals = plane.node_limits.arrivals
+            arrivals.counts.sweep(time.monotonic() + 7200)  # two hours later
+            assert len(arrivals.counts) == 0
+            _, stuck = await asyncio.open_connection("127.0.0.1", plane.port)
+            await eventually(lambda: len(plane.connections) == 1)
+            plane.node_limits.tick()
+            assert (await alice.ask(plane, post())).status == 200
+            assert alice.resumed
+            assert plane.counters.connections_refused["overload"] == 0
             stuck.close()

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tests.helpers import Pki
+from tests.helpers import Pki, client_context
 from tests.proxy.bed import Bed, bed, eventually, post
 from tests.proxy.resuming import Resuming
 from tests.tls.test_proxy_protocol import header
@@ -46,6 +46,32 @@ async def test_the_load_balancer_speaks_for_itself(plane: Bed) -> None:
     """LOCAL: its own address stands."""
     assert (await _alice(plane).ask(plane, post(), first=header(command=0x20))).status == 200
     assert plane.mail.requests[0].get("x-forwarded-for") == ["127.0.0.1"]
+
+
+async def test_a_client_is_counted_by_its_own_address(pki: Pki) -> None:
+    """Not by the load balancer's, which all of them share."""
+    trusted = (ip_network("127.0.0.0/8"),)
+    async with bed(pki, proxies=trusted, limits={"connections_address": 1}) as plane:
+        reader, writer = await asyncio.open_connection("127.0.0.1", plane.port)
+        writer.write(header("192.0.2.7") + _hello(plane))
+        assert await reader.read(1)
+        other, refused = await asyncio.open_connection("127.0.0.1", plane.port)
+        refused.write(header("192.0.2.7") + _hello(plane))
+        assert await _rest(other) == b""
+        assert plane.counters.connections_refused["address"] == 1
+        first = header("192.0.2.8")
+        assert (await _alice(plane).ask(plane, post(), first=first)).status == 200
+        writer.close()
+        refused.close()
+
+
+def _hello(plane: Bed) -> bytes:
+    outgoing = ssl.MemoryBIO()
+    context = client_context(plane.pki, plane.pki.alice)
+    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
 
 
 async def test_a_failed_handshake_is_the_clients(plane: Bed) -> None:

@@ -71,6 +71,9 @@ backlog = 4096
 address = "{HOST}"
 port = {bed.admin_port}
 
+[limits]  # all phones have the address of this machine
+connections_address = 0
+
 [[upstream]]
 name = "mail"
 url = "http://{HOST}:{mail.port}"
