@@ -274,6 +274,6 @@ class TestShedding:
             await eventually(lambda: len(plane.connections) == 1)
             plane.node_limits.tick()
             assert (await alice.ask(plane, post())).status == 200
-            assert alice.resumed
+            assert alice.resumed()
             assert plane.counters.connections_refused["overload"] == 0
             stuck.close()
