@@ -154,6 +154,13 @@ class Device:
         self.policy_key = key or 0
         return final
 
+    async def acknowledge_wipe(
+        self, *, account_only: bool = False, succeeded: bool = True
+    ) -> Provisioned | Failure:
+        """Say that the wipe which `provision` met was carried out, or was not; nothing is wiped."""
+        request = messages.wipe_acknowledgement(account_only=account_only, succeeded=succeeded)
+        return await self._command("Provision", request, messages.read_provision)
+
     async def folder_sync(self) -> Folders | Failure:
         """The folders that are new to the device: all of them the first time."""
         request = messages.folder_sync_request(self._folder_key)

@@ -37,6 +37,13 @@ def policy_acknowledgement(key: int) -> Element:
     )
 
 
+def wipe_acknowledgement(*, account_only: bool, succeeded: bool) -> Element:
+    """Say what came of the wipe that the server asked for (MS-ASPROV section 3.1.5.1.2)."""
+    wipe = "Provision:AccountOnlyRemoteWipe" if account_only else "Provision:RemoteWipe"
+    status = element("Provision:Status", "1" if succeeded else "2")
+    return element("Provision:Provision", element(wipe, status))
+
+
 def _policies(*parts: Element) -> Element:
     return element("Provision:Policies", element("Provision:Policy", *parts))
 

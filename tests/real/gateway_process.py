@@ -54,12 +54,15 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running(folder: Path, bed: Bed) -> Iterator[Gateway]:
-    """A gateway with everything that it keeps in `folder`, ready, and ended with the context."""
+def running(folder: Path, bed: Bed, more: str = "") -> Iterator[Gateway]:
+    """A gateway with everything that it keeps in `folder`, ready, and ended with the context.
+
+    `more` are further tables of its config.toml.
+    """
     port, admin_port = _free_ports()
     gateway = Gateway(folder=folder, port=port, admin_port=admin_port)
     _run("pki", "init", "--directory", str(gateway.pki))
-    (folder / "config.toml").write_text(_config(gateway, bed), encoding="utf-8")
+    (folder / "config.toml").write_text(_config(gateway, bed) + more, encoding="utf-8")
     with crl_server.serving(gateway.pki) as url:
         _set_up(gateway, url)
         with _serving(gateway):

@@ -58,6 +58,11 @@ class Phone:
         """The requests session with which it speaks."""
         return self.client._transport.session
 
+    @property
+    def device_id(self) -> str:
+        """The DeviceId that it names."""
+        return str(self.client._transport.device_id)
+
     def options(self) -> Any:
         """The answer to OPTIONS, for which pyactivesync has no method."""
         return self.http.options(self.client._transport.base_url, timeout=TIMEOUT_SECONDS)
