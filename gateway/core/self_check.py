@@ -23,6 +23,7 @@ class Outcome(Enum):
     """What became of the sign-in, in no more detail than its owner may know."""
 
     ALLOWED = auto()
+    NO_CERTIFICATE = auto()
     NOT_TRUSTED = auto()
     OUTSIDE_VALIDITY = auto()
     WITHDRAWN = auto()
@@ -74,7 +75,7 @@ class SelfCheck:
     """All that the page shows.
 
     Attributes:
-        presented: None where the certificate cannot be read, which is NOT_TRUSTED.
+        presented: None where there is no certificate, or where it cannot be read (NOT_TRUSTED).
         admitted: None unless the outcome is ALLOWED.
     """
 
@@ -110,11 +111,12 @@ def self_check(
 ) -> SelfCheck:
     """What to tell the holder of `certificate` about `decision`, made `now` (UTC).
 
-    `revocation` is that of the facts, if it is let in. `certificate` is None where it cannot be
-    read.
+    `revocation` is that of the facts, if it is let in. `certificate` is None where there is none,
+    or where it cannot be read.
     """
     if certificate is None:
-        return SelfCheck(Outcome.NOT_TRUSTED, now, None)
+        has_none = isinstance(decision, Deny) and decision.reason is Reason.NO_CERTIFICATE
+        return SelfCheck(Outcome.NO_CERTIFICATE if has_none else Outcome.NOT_TRUSTED, now, None)
     presented = _presented(certificate, now)
     if isinstance(decision, Deny):
         return SelfCheck(_outcome(decision.reason, presented), now, presented)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.core.decision import Deny
 from gateway.core.headers import Header
-from gateway.core.reasons import ANSWERS, Reason
+from gateway.core.reasons import ANSWERS
 from gateway.proxy.local import Asked, LocalAnswer, Responder
 from gateway.proxy.routes import PathRule
 from gateway.proxy.self_check_page import FIELDS, page
@@ -16,9 +16,7 @@ from gateway.proxy.self_check_page import FIELDS, page
 _OK: Final = 200
 
 
-def _respond(asked: Asked) -> LocalAnswer | Deny:
-    if isinstance(asked.verdict, Deny) and asked.verdict.reason is Reason.NO_CERTIFICATE:
-        return asked.verdict  # there is nothing to be said of it
+def _respond(asked: Asked) -> LocalAnswer:
     found = asked.holder.self_check()
     reference = asked.holder.record(asked.verdict, asked.about)
     fields: tuple[Header, ...] = (*FIELDS, (b"X-Gateway-Reference", reference.encode("ascii")))

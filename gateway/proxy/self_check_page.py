@@ -73,11 +73,11 @@ def _parts(found: SelfCheck, reference: str) -> Iterator[Markup]:
         element("p", reference, class_="reference"),
         element("p", texts.CHECKED_AT.format(moment=_moment(found.at)), class_="soft"),
     )
-    if found.presented is None:
-        yield _section(texts.CERTIFICATE_HEADING, element("p", texts.UNREADABLE))
-    else:
+    if found.presented is not None:
         rows = [*_mailbox(found.admitted), *_presented(found.presented), *_admitted(found.admitted)]
         yield _section(texts.CERTIFICATE_HEADING, element("dl", *_terms(rows)))
+    elif found.outcome is not Outcome.NO_CERTIFICATE:
+        yield _section(texts.CERTIFICATE_HEADING, element("p", texts.UNREADABLE))
 
 
 _Row = tuple[str, list[str]]

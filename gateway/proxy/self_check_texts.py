@@ -40,6 +40,13 @@ OUTCOMES: Final[Mapping[Outcome, Words]] = MappingProxyType(
             " has the server name of this page, the mailbox below and the same certificate.",
             "The self-check says that this phone may get mail.",
         ),
+        Outcome.NO_CERTIFICATE: Words(
+            "No certificate was presented",
+            "This server knows phones by their certificates, and the browser showed none.",
+            "If the browser asked for one, close all its windows and choose the one for mail. If it"
+            " did not ask, there is none on the phone: it gets one from your organisation.",
+            "The self-check says that the phone presented no certificate.",
+        ),
         Outcome.NOT_TRUSTED: Words(
             "This certificate is not accepted",
             "The phone presented a certificate that this server does not accept for mail.",

@@ -94,6 +94,12 @@ def test_an_unreadable_certificate(decision: Allow | Deny) -> None:
     assert (found.outcome, found.presented, found.admitted) == (Outcome.NOT_TRUSTED, None, None)
 
 
+def test_no_certificate_at_all() -> None:
+    """It is said so: most phones that get no mail have none."""
+    found = self_check(deny(Reason.NO_CERTIFICATE), None, (), NOW)
+    assert (found.outcome, found.presented) == (Outcome.NO_CERTIFICATE, None)
+
+
 @pytest.mark.parametrize(
     ("begins", "ends", "validity"),
     [

@@ -147,3 +147,15 @@ async def test_it_is_off_unless_there_is_a_rule(pki: Pki) -> None:
     """The path is as unknown as any other."""
     async with bed(pki) as plane:
         assert (await (await plane.phone()).ask(GET)).status == 404
+
+
+async def test_who_has_no_certificate_is_told_so(pki: Pki) -> None:
+    """Where TLS lets it through; whoever passes by does not fill the audit trail."""
+    async with bed(pki, rules=(SELF_CHECK,), client_certificate="request") as plane:
+        phone = await plane.phone(anonymous=True)
+        answer = await phone.ask(GET)
+        assert (answer.status, answer.get("connection")) == (403, ["close"])
+        assert b"No certificate was presented" in answer.body
+        reference = _reference(answer)
+        assert plane.audit() == []
+        assert [one["reference"] for one in plane.log() if "reference" in one] == [reference]

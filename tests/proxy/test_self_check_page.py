@@ -97,6 +97,14 @@ def test_a_certificate_that_cannot_be_read() -> None:
     assert REFERENCE in read.texts
 
 
+def test_no_certificate_at_all() -> None:
+    """There is nothing to show of it."""
+    read = Read(page(SelfCheck(Outcome.NO_CERTIFICATE, NOW, None), REFERENCE))
+    assert "No certificate was presented" in read.texts
+    assert texts.CERTIFICATE_HEADING not in read.texts
+    assert REFERENCE in read.texts
+
+
 def test_no_names() -> None:
     """It is said that there are none."""
     read = Read(page(SelfCheck(Outcome.NAMES_NOBODY, NOW, presented()), REFERENCE))
