@@ -128,7 +128,7 @@ class TestTable:
             Reason.AUTHORIZATION_NOT_ALLOWED,
             Reason.COMMAND_NOT_ALLOWED,
             Reason.PROTOCOL_VERSION_NOT_ALLOWED,
-            Reason.AUTHORIZATION_NOT_ALLOWED,
+            Reason.NO_CERTIFICATE,
             Reason.PATH_NOT_ALLOWED,
             Reason.STATE_UNAVAILABLE,
             Reason.UPSTREAM_UNAVAILABLE,
