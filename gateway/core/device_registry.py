@@ -110,7 +110,8 @@ def _with(
             added.setdefault(key, []).append(device)
     found = dict(groups)
     for key, more in added.items():
-        found[key] = tuple(sorted((*found.get(key, ()), *more), key=_rank))
+        group = (*found.get(key, ()), *more)
+        found[key] = group if len(group) == 1 else tuple(sorted(group, key=_rank))
     return found
 
 

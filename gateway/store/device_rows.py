@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, RowMapping, select, tuple_
 
 from gateway.core.device import (
+    NO_WIPE,
     Access,
     Characteristic,
     Device,
@@ -100,5 +101,9 @@ def _device(row: RowMapping) -> Device:
         policy_key=row["policy_key"],
         certificate=certificate,
         access=None if row["access"] is None else Access(row["access"]),
-        wipe=Wipe(WipeState(row["wipe_state"]), WipeKind(row["wipe_kind"]), row["wipe_at"]),
+        wipe=NO_WIPE if row["wipe_at"] is None else _wipe(row),
     )
+
+
+def _wipe(row: RowMapping) -> Wipe:
+    return Wipe(WipeState(row["wipe_state"]), WipeKind(row["wipe_kind"]), row["wipe_at"])

@@ -121,11 +121,11 @@ class TestTable:
     def test_table_is_complete(self) -> None:
         """Every reason is caused here but those that no fact about the phone leads to."""
         elsewhere = {
+            Reason.NO_CERTIFICATE,
             Reason.DEVICE_BLOCKED,
             Reason.DEVICE_QUARANTINED,
             Reason.DEVICE_LIMIT,
             Reason.DEVICE_OF_ANOTHER_MAILBOX,
-            Reason.AUTHORIZATION_NOT_ALLOWED,
             Reason.COMMAND_NOT_ALLOWED,
             Reason.PROTOCOL_VERSION_NOT_ALLOWED,
             Reason.NO_CERTIFICATE,
