@@ -9,15 +9,16 @@ from gateway.probe.autodiscover_answer import Discovered, read_json, read_xml, r
 from gateway.probe.failures import problem_of
 from gateway.probe.http_client import Response
 from gateway.probe.state import State
-from gateway.probe.statuses import http_problem
 from gateway.probe.step import Result, failed, fine, skipped, warning
 from gateway.probe.transport import Call
+from gateway.probe.wire import reference_of
 from gateway.probe.words import place, printable
 
 _XML_PATH: Final = "/autodiscover/autodiscover.xml"
 _JSON_PATH: Final = "/autodiscover/autodiscover.json"
 _OK: Final = 200
 _ABSENT: Final = (404, 405, 501)
+_NOT_NEEDED: Final = "fine if the phones' profile names the host; else serve Autodiscover there"
 _NO_ADDRESS: Final = "there is no mail address to ask for: give --email"
 
 
@@ -45,13 +46,13 @@ async def _ask(state: State, call: Call, read: Callable[[bytes], Discovered]) ->
     if outcome.status in _ABSENT:
         return fine(f"not served here ({outcome.status}): phones need the host in their profile")
     if outcome.status != _OK:
-        problem = http_problem(outcome)
-        return warning(problem.cause, problem.advice, reference=problem.reference)
+        cause = f"{call.url.path} answers with HTTP {outcome.status} in place of Autodiscover"
+        return warning(cause, _NOT_NEEDED, reference=reference_of(outcome))
     try:
         return _judge(state, read(outcome.body))
     except RequestError as error:
         cause = f"{call.url.path} answers with no Autodiscover: {error}"
-        return warning(cause, "serve Autodiscover there or nothing at all")
+        return warning(cause, _NOT_NEEDED)
 
 
 def _judge(state: State, found: Discovered) -> Result:

@@ -30,7 +30,7 @@ async def compare(state: State) -> Result:
         theirs = None
     now = state.clock()
     if theirs is None:
-        return skipped("the server tells no time before it lets in")
+        return skipped("the server tells no time to a request without a user")
     apart = abs(theirs - now)
     if apart < _SKEW:
         return fine(f"{round(apart.total_seconds())} s apart from the server's")
