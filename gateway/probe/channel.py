@@ -24,7 +24,7 @@ from gateway.probe.target import ProbeIdentity
 _CHUNK: Final = 1 << 16
 _FIRST: Final = 64
 _HTTP: Final = b"http/1.1"
-_ALERT: Final = re.compile(r"alert ([a-z ]+)")
+_ALERT: Final = re.compile(r"(?:alert|tlsv1(?! alert)) ([a-z ]+)")  # OpenSSL words them both ways
 _REQUEST_STATE: Final = b"read server certificate request"
 _MOST_ISSUERS: Final = 1000
 # Weak keys and old ciphers are let through, as what is weak shall be named and not only fail.
