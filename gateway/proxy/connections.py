@@ -22,6 +22,7 @@ class Connections:
         self._open: set[Downstream] = set()
         self._index: ConnectionIndex[Downstream] = ConnectionIndex()
         self._drained: asyncio.Event | None = None
+        self._follows = False
 
     def accept(self) -> asyncio.Protocol:
         """The protocol of a connection that has just come in."""
@@ -51,10 +52,26 @@ class Connections:
         """
         judge = self._services.judge
         before, known, epoch = judge.available, judge.known, judge.epoch
+        self._follows = True
         judge.update(directory, revocation)
         change = await asyncio.to_thread(difference, known, judge.known)
         await self._judge_again(change, epoch if before else None, judge.epoch)
+        self._follows = False
         return change
+
+    async def judge_over(self) -> None:
+        """Requests under way have been judged again on return if their verdict does not stand.
+
+        The time of a CRL or a certificate may be over, the rules may be others, or nothing may have
+        been heard of the store for too long. Idle connections are judged at their next request.
+        """
+        slices = Slices()
+        for connection in tuple(self._open):
+            if self._follows:
+                return  # until it is done, the verdicts that stand are of two epochs
+            if connection.is_over:
+                connection.judge_again()
+                await slices.pause()
 
     async def _judge_again(self, change: Difference, before: int | None, after: int) -> None:
         """Those first who have to go, then all whose verdict might be another.

@@ -131,6 +131,11 @@ class Dialogue:
         elif turn.any_came and not (self._events or turn.in_request or self.in_head):
             self.end()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether a request is under way whose verdict does not stand any more."""
+        return (self.waits_for_answer or self.in_body) and self._verdicts.is_over
+
     def judge_again(self) -> None:
         """Something changed: go on if the device may still act, or else end at once."""
         if not self._ended and self._verdicts.allows:

@@ -278,6 +278,11 @@ class Downstream(asyncio.Protocol):
             self._dialogue.judge_again()
 
     @property
+    def is_over(self) -> bool:
+        """Whether a request is under way whose verdict does not stand any more."""
+        return self._dialogue is not None and self._dialogue.is_over
+
+    @property
     def verdicts(self) -> Verdicts | None:
         """Who the device is, and whether it may act; None before the handshake is done."""
         return None if self._dialogue is None else self._dialogue.verdicts

@@ -131,8 +131,11 @@ class Turn(Answering):
         gets that of its denial; a transfer that is under way breaks off.
         """
         under_way = self.exchange is not None or self._reading is not None
+        before = self._verdicts.mailbox_key
         if under_way and self._head is not None:
             ruling = self._admission.again(self._head)
+            if ruling is None and self._verdicts.mailbox_key != before:
+                ruling = Deny(Reason.USER_MISMATCH, f"it was asked for the mailbox {before}")
         else:
             verdict = self._verdicts.current(self._route)
             ruling = verdict if isinstance(verdict, Deny) else None

@@ -98,6 +98,13 @@ class Verdicts:
         return self._verdict
 
     @property
+    def is_over(self) -> bool:
+        """Whether the device was let in by a verdict that does not stand any more."""
+        services = self._services
+        stands = self._epoch == services.judge.epoch and services.clock() < self._until
+        return self.allows and not stands
+
+    @property
     def allows(self) -> bool:
         """Whether the device was let in when that was last asked."""
         return isinstance(self._verdict, Allow)

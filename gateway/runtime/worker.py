@@ -103,6 +103,7 @@ class Worker:
         )
         self._lasting.spawn(self._follow(running, connections), name="follow")
         self._lasting.spawn(self._tick(running, connections), name="tick")
+        self._lasting.spawn(self._judge_over(connections), name="judge again")
         _settle_memory()
         _log.info("worker.started", mailboxes=running.known.snapshot.mailbox_count)
         await self._stop.wait()
@@ -235,6 +236,11 @@ class Worker:
         self._following.reconfigure(parts.config)
         old.close()
         self._retired.add(old)
+
+    async def _judge_over(self, connections: Connections) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            await connections.judge_over()
 
     async def _tick(self, running: _Running, connections: Connections) -> None:
         """Once a second: time limits, and the totals for operations."""

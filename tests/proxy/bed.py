@@ -487,6 +487,10 @@ class Bed:
         self.directory.change_id += 1
         return await self._connections.follow(self.directory.copy(), self.crls.copy())
 
+    async def judge_over(self) -> None:
+        """As a worker does each second."""
+        await self._connections.judge_over()
+
     def find(self, key: Key) -> frozenset[Downstream]:
         """The connections that the worker finds under `key`."""
         return self._connections.find(key)

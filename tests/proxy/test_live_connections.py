@@ -1,6 +1,7 @@
 """A change cuts the connections that it touches, at once, and nobody else notices anything."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,15 +9,17 @@ from typing import cast
 
 import pytest
 
-from gateway.core.decision import TokenValidFrom
+from gateway.core.decision import Reauthentication, TokenValidFrom
 from gateway.core.mailbox import Mailbox
 from gateway.core.reasons import Reason
+from gateway.core.username_binding import BindingRules, CertificateField, UsernameBinding
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.index import certificate_key, device_key, name_key
+from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.verdicts import Verdicts
 from gateway.tasks import Tasks
 from tests.helpers import Pki
-from tests.proxy.bed import OTHER_USER, PING, Bed, Phone, bed, eventually, ok, post
+from tests.proxy.bed import OTHER_USER, PING, Bed, Crls, Phone, bed, eventually, ok, post
 
 BOB_PING = PING.replace("alice", "bob").replace("d1", "d2")
 
@@ -300,6 +303,96 @@ class TestUntouched:
         await plane.follow()
         assert plane.audit() == []
         assert plane.counters.held_requests == 1
+        phone.close()
+
+
+class TestOver:
+    """Verdicts that no longer stand, although nothing that they name has changed."""
+
+    async def test_a_held_request_ends_with_the_crl(self, plane: Bed) -> None:
+        """At nextUpdate it is asked again what is known, which is nothing now."""
+        phone = await _held(plane)
+        cast("Crls", plane.judge.known[1]).known = False
+        await plane.judge_over()
+        assert plane.counters.held_requests == 1
+        plane.now = lambda: time.time() + 3601
+        await plane.judge_over()
+        answer = await phone.read()
+        assert (answer.status, answer.get("connection")) == (503, ["close"])
+        assert 1 <= int(answer.get("retry-after")[0]) <= 30
+        await plane.mail.left()
+        assert plane.audit()[-1]["reason"] == Reason.REVOCATION_UNKNOWN
+
+    async def test_a_held_request_ends_with_the_certificate(self, plane: Bed) -> None:
+        """OUTSIDE_VALIDITY, as it would be at a handshake."""
+        phone = await _held(plane)
+        end = plane.pki.alice.certificate.not_valid_after_utc.timestamp()
+        plane.now = lambda: end + 1
+        await plane.judge_over()
+        assert (await phone.read()).status == 403
+        assert plane.audit()[-1]["reason"] == Reason.OUTSIDE_VALIDITY
+
+    async def test_a_held_request_goes_on_under_a_newer_crl(self, plane: Bed) -> None:
+        """The verdict that ran out is made again, and nobody notices."""
+        phone = await _held(plane)
+        plane.audit()
+        plane.now = lambda: time.time() + 3601
+        await plane.judge_over()
+        assert plane.counters.held_requests == 1
+        assert plane.audit() == []
+        phone.close()
+
+    async def test_nobody_is_held_while_too_little_is_known(self, plane: Bed) -> None:
+        """Whoever waits is put off, at times of their own; idle connections stay."""
+        queries = [PING.replace("d1", f"device{number}") for number in range(12)]
+        phones = [await _held(plane, query) for query in queries]
+        idle = await _idle(plane)
+        plane.judge.suspend()
+        await plane.judge_over()
+        answers = [await phone.read() for phone in phones]
+        assert {answer.status for answer in answers} == {503}
+        assert len({answer.get("retry-after")[0] for answer in answers}) > 1
+        plane.mail.script = plane.mail.echo
+        await plane.follow()
+        assert (await idle.ask(post())).status == 200
+
+    async def test_other_rules_end_what_is_held_by_the_old_ones(self, plane: Bed) -> None:
+        """The certificate names nobody by the new ones; the judge is another, as after a reload."""
+        phone = await _held(plane)
+        fields = (UsernameBinding.usual(CertificateField.SKI),)
+        judge = Judge(
+            Rules(BindingRules(fields), Reauthentication.FRESH_CRL), plane.directory, plane.crls
+        )
+        judge.epoch = plane.judge.epoch + 1
+        plane.services.judge = judge
+        await plane.judge_over()
+        assert (await phone.read()).status == 403
+        assert plane.audit()[-1]["reason"] == Reason.UNKNOWN_MAILBOX
+
+    async def test_a_request_for_the_mailbox_of_before_is_not_held_on(self, plane: Bed) -> None:
+        """All that the certificate names is bob's now: what alice's Ping would tell is not his."""
+        phone = await _held(plane)
+        bob = Mailbox("bob@example.test", proxy_addresses=("alice@example.test",))
+        plane.directory.mailboxes = (bob,)
+        await plane.follow()
+        assert (await phone.read()).status == 403
+        await plane.mail.left()
+        assert plane.audit()[-1]["reason"] == Reason.USER_MISMATCH
+
+    async def test_a_change_that_is_being_followed_is_not_run_over(self, plane: Bed) -> None:
+        """What it does not touch is not made again for want of the new epoch."""
+        phone = await _held(plane, BOB_PING)
+        (connection,) = plane.connections
+        before = _verdicts(connection)._verdict
+        _revoke_user(plane)
+        tasks = Tasks()
+        following = tasks.spawn(_follow(plane), name="follow")
+        await asyncio.sleep(0)
+        assert connection.is_over
+        await plane.judge_over()
+        assert connection.is_over
+        await following
+        assert _verdicts(connection).current(None) is before
         phone.close()
 
 
