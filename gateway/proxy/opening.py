@@ -1,6 +1,7 @@
 """What comes on a connection before its TLS session: who the client is, what name it asks for."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address
 
 from gateway.proxy.index import Key
@@ -71,10 +72,11 @@ class Opening:
         """
         listener, session = self.listener, None
         chain: tuple[bytes, ...] = ()
+        now = datetime.fromtimestamp(services.clock(), UTC)
         if tls.resumed and tls.anonymous:
             pass
         elif tls.resumed:
-            chain, session = listener.chain(tls.certificate()), listener.born
+            chain, session = listener.chain(tls.certificate(), now), listener.born
         else:
-            chain = listener.verified_chain(tls)
+            chain = listener.verified_chain(tls, now)
         return Verdicts(services, chain, self.address, file=file, session=session)

@@ -22,6 +22,8 @@ _MOST_NAMES = 8
 """Each name costs a context; who is asked for by more names issues no tickets under the rest."""
 
 _MOST_CHAINS = 4096
+_NO_END = datetime.max.replace(tzinfo=UTC)
+_NO_CHAIN: tuple[None, datetime] = (None, _NO_END)
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME; pyOpenSSL does not name it
 
 
@@ -50,13 +52,13 @@ class Listener:
         self.born = born
         self._identity = identity
         self._authorities = authorities
-        self._trusted = frozenset(one.certificate for one in authorities)
+        self._trusted = {one.certificate: one for one in authorities}
         self._minimum_version = minimum_version
         self._lifetime = ticket_lifetime
         self._plain = self._context(timedelta(0))
         self._named: dict[str, SSL.Context] = {}
-        self._chains: dict[bytes, tuple[bytes, ...]] = {}
-        self._store: crypto.X509Store | None = None
+        self._chains: dict[bytes, tuple[tuple[bytes, ...], datetime]] = {}
+        self._parsed: list[crypto.X509] | None = None
         self._void_until = datetime.min.replace(tzinfo=UTC)
 
     def context(self, server_name: str | None) -> SSL.Context:
@@ -78,34 +80,40 @@ class Listener:
         """Whether sessions of this context of the listener can be resumed."""
         return context is not self._plain
 
-    def chain(self, leaf: bytes) -> tuple[bytes, ...]:
+    def chain(self, leaf: bytes, now: datetime) -> tuple[bytes, ...]:
         """The chain of a resumed session as DER, from the CAs alone, the root last.
 
         OpenSSL keeps nothing but the device's certificate. That certificate alone is returned if
         no chain from it ends at a root.
         """
-        known = self._chains.get(leaf)
-        return self._keep(self._verify(leaf)) if known is None else known
+        return self._known(leaf, now) or self._keep(self._verify(leaf, now))
 
-    def verified_chain(self, tls: TlsSession) -> tuple[bytes, ...]:
+    def verified_chain(self, tls: TlsSession, now: datetime) -> tuple[bytes, ...]:
         """The chain of a session of this listener that was not resumed, the root last.
 
-        A device that comes again has the chain that was verified before: the CAs are the same, and
-        whether one of them has expired since is a matter of the decision. Only chains of nothing
-        but the listener's CAs are kept, as clients may send CA certificates of their own.
+        A device that comes again has the chain that was verified before, while no CA of it has
+        expired: another certificate of the same CA may have taken its place since. Only chains of
+        nothing but the listener's CAs are kept, as clients may send CA certificates of their own.
         """
-        known = self._chains.get(tls.certificate())
-        if known is None or len(known) == 1:
-            known = tls.verified_chain()
-            if all(one in self._trusted for one in known[1:]):
-                self._keep(known)
-        return known
+        known = self._known(tls.certificate(), now)
+        if known is not None and len(known) > 1:
+            return known
+        return self._keep(tls.verified_chain())
+
+    def _known(self, leaf: bytes, now: datetime) -> tuple[bytes, ...] | None:
+        chain, end = self._chains.get(leaf, _NO_CHAIN)
+        return chain if now <= end else None
 
     def _keep(self, chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The chain, remembered if the listener has all its CAs; of these there is one copy."""
+        if not self._trusted.keys() >= set(chain[1:]):
+            return chain
         if len(self._chains) >= _MOST_CHAINS:
             self._chains.clear()
-        self._chains[chain[0]] = chain
-        return chain
+        above = [self._trusted[one] for one in chain[1:]]
+        kept = (chain[0], *(one.certificate for one in above))
+        self._chains[chain[0]] = kept, min((one.not_after for one in above), default=_NO_END)
+        return kept
 
     def outdate(self, valid_from: datetime) -> None:
         """A token-valid-from was set: what was issued at or before it is worth nothing."""
@@ -131,15 +139,33 @@ class Listener:
             client_certificate=self._client_certificate,
         )
 
-    def _verify(self, leaf: bytes) -> tuple[bytes, ...]:
-        if self._store is None:
-            self._store = crypto.X509Store()
-            self._store.set_flags(_NO_CHECK_TIME)  # the decision looks at that, and says so
-            for one in self._authorities:
-                self._store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, one.certificate))
+    def _verify(self, leaf: bytes, now: datetime) -> tuple[bytes, ...]:
+        """By CAs that are valid now, as a handshake finds it; else by any.
+
+        That one has expired is for the decision to look at, which says so.
+        """
         device = crypto.load_certificate(crypto.FILETYPE_ASN1, leaf)
-        try:
-            found = crypto.X509StoreContext(self._store, device).get_verified_chain()
-        except crypto.X509StoreContextError:
-            return (leaf,)
-        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in found)
+        for moment in (now, None):
+            try:
+                found = crypto.X509StoreContext(self._store(moment), device).get_verified_chain()
+            except crypto.X509StoreContextError:
+                continue
+            return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in found)
+        return (leaf,)
+
+    def _store(self, moment: datetime | None) -> crypto.X509Store:
+        """The CAs, to verify by at `moment`; None: without regard to time.
+
+        A store is made each time, as OpenSSL keeps the first moment that it was given.
+        """
+        if self._parsed is None:
+            ders = (one.certificate for one in self._authorities)
+            self._parsed = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in ders]
+        store = crypto.X509Store()
+        if moment is None:
+            store.set_flags(_NO_CHECK_TIME)
+        else:
+            store.set_time(moment)
+        for certificate in self._parsed:
+            store.add_cert(certificate)
+        return store
