@@ -24,12 +24,12 @@ class Count:
             are read and written in one step, and added up over all workers in one.
         until: of a device or mailbox, when its requests so far are paid for; of a certificate or
             address, as long as it is known; monotonic seconds.
-        due: `until` as it will be if the request that is looked at is let in.
+        before: `until` as it was before the last request.
         at: where it is in the memory, in words; -1 if that was full.
         home: where it would be in an empty region.
     """
 
-    __slots__ = ("at", "digest", "due", "filed", "home", "numbers", "until", "users")
+    __slots__ = ("at", "before", "digest", "filed", "home", "numbers", "until", "users")
 
     def __init__(self, digest: int, home: int, at: int) -> None:
         self.digest = digest
@@ -37,7 +37,7 @@ class Count:
         self.at = at
         self.numbers = 0
         self.until = 0.0
-        self.due = 0.0
+        self.before = 0.0
         self.users = 0
         self.filed = False  # in the heap of those that may be idle
 
@@ -57,8 +57,8 @@ class Counts:
         self.unshared = 0
         self._memory = memory
         self.words = memory.words
-        self._moments = memory.moments
-        self._others = memory.others
+        self.moments = memory.moments
+        self.others = memory.others
         self._known: dict[int, Count] = {}
         self._idle: list[tuple[float, int]] = []
 
@@ -104,13 +104,13 @@ class Counts:
         at = count.at
         if at >= 0:
             self.words[at + 1] = count.numbers
-            self._moments[at + 2] = count.until
+            self.moments[at + 2] = count.until
 
     def elsewhere(self, count: Count) -> tuple[int, float]:
         """The `numbers` of the key in all other workers, and their latest `until`."""
         words, digest, home = self.words, count.digest, count.home
         numbers, until = 0, 0.0
-        for region in self._others:
+        for region in self.others:
             at = region + home
             found = words[at]
             if found != digest:
@@ -119,7 +119,7 @@ class Counts:
                 at = self._memory.find(region, digest)
                 if at < 0:
                     continue
-            more, moment = words[at + 1], self._moments[at + 2]
+            more, moment = words[at + 1], self.moments[at + 2]
             if words[at] == digest:  # else it was freed meanwhile, and the rest is another's
                 numbers += more
                 if moment > until:  # noqa: PLR1730 (max() takes three times as long)

@@ -16,6 +16,7 @@ _BUSY_RETRY_SECONDS: Final = 10
 """When to come again after too many at once: it is not known when one of them will end."""
 
 _MINUTE: Final = 60.0
+_NOTHING: Final = (0, 0.0)
 
 
 class Asking(Protocol):
@@ -185,14 +186,13 @@ class Allowance:
         device, mailbox, limits, now = self._device, self._mailbox, self._limits, asking.began
         if mailbox is None:
             raise AssertionError("a mailbox is counted once it is named")
-        if device is not None and (denial := self._look(device, limits.device, now)) is not None:
+        if device is not None and (denial := self._add(device, limits.device, now)) is not None:
             return denial
-        if (denial := self._look(mailbox, limits.mailbox, now)) is not None:
+        if (denial := self._add(mailbox, limits.mailbox, now)) is not None:
+            if device is not None:
+                self._take_back(device)
             return denial
         self._asking = asking
-        if device is not None:
-            self._add(device)
-        self._add(mailbox)
         if held:
             limits.counters.held_requests += 1
         if ping and device is not None:
@@ -238,24 +238,33 @@ class Allowance:
         self._device = self._mailbox = self._device_id = None
         self._mailbox_key = ""
 
-    def _look(self, one: Count, bound: Bound, now: float) -> Deny | None:
-        """Whether one more is too many; `due` is as it will be if it is not."""
-        numbers, until = self._counts.elsewhere(one)
+    def _add(self, one: Count, bound: Bound, now: float) -> Deny | None:
+        """Count one more, unless that is too many."""
+        counts, step = self._counts, self._step
+        numbers, until = counts.elsewhere(one) if counts.others else _NOTHING
         numbers += one.numbers
         if self._ping and one is self._device and numbers & HELD_MASK:
             self._replaced = HELD
         numbers -= self._replaced
         if until < one.until:  # noqa: PLR1730 (max() takes as long as the rest of this)
             until = one.until
-        interval = bound.interval
-        one.due = due = until + interval if until > now else now + interval
-        if numbers >= bound.concurrent or (
-            self._step == HELD and numbers & HELD_MASK >= bound.held
-        ):
+        if until < now:  # noqa: PLR1730 (as above)
+            until = now
+        due = until + bound.interval
+        if numbers >= bound.concurrent or (step == HELD and numbers & HELD_MASK >= bound.held):
             return bound.busy(numbers)
-        return bound.late(due, now) if due - now > bound.window else None
+        if due - now > bound.window:
+            return bound.late(due, now)
+        one.before, one.until = one.until, due
+        one.numbers += step
+        at = one.at
+        if at >= 0:
+            counts.words[at + 1] = one.numbers
+            counts.moments[at + 2] = due
+        return None
 
-    def _add(self, one: Count) -> None:
-        one.numbers += self._step
-        one.until = one.due
+    def _take_back(self, one: Count) -> None:
+        """The request that was counted last is not let in after all."""
+        one.numbers -= self._step
+        one.until = one.before
         self._counts.tell(one)

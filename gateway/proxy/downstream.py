@@ -353,11 +353,11 @@ class Downstream(asyncio.Protocol):
             return
         if hold is not self._held:
             self.hold(hold)
-        limits = self._services.limits
+        limits, waits = self._services.limits, dialogue.waits_for_answer
         if phase is _HALF_CLOSED:
-            if not dialogue.waits_for_answer:
+            if not waits:
                 self.finish()
-        elif dialogue.waits_for_answer:
+        elif waits:
             self._enter(_ANSWER, dialogue.verdicts.service.response_timeout_seconds)
         elif dialogue.in_body:
             self._enter(_BODY, limits.body_timeout_seconds)

@@ -11,22 +11,23 @@ _H = TypeVar("_H")
 
 _LENGTH = b"\r\nContent-Length: "
 _LENGTH_DIGITS = 9
-_LARGEST = 2048  # bytes of a head that is worth its memory
+_LARGEST = 2048  # bytes of a message that is worth its memory
 _END = b"\r\n\r\n"
 
 
 class RepeatedHeads(Generic[_H]):
     """The last heads of one sort, the latest first; `most` bounds them.
 
-    Each is kept as its bytes up to the digits of Content-Length, those behind them, and its
-    meaning. A head that spells its length in another way, or has none, is not kept.
+    Each is kept as the message that it came with, where in that the digits of Content-Length begin
+    and end, where the head ends, and its meaning. A head that spells its length in another way, or
+    has none, is not kept.
     """
 
     __slots__ = ("_known", "_most")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: list[tuple[bytes, bytes, _H]] = []
+        self._known: list[tuple[bytes, int, int, int, _H]] = []
 
     def find(self, data: bytes) -> tuple[_H, bytes] | None:
         """The head and the body of `data`, if it is one whole message whose head is known.
@@ -34,29 +35,31 @@ class RepeatedHeads(Generic[_H]):
         The Content-Length of this message is the length of that body, whatever the head says.
         """
         for known in self._known:
-            before, after, head = known
-            if not data.startswith(before):
-                continue
-            start = len(before)
-            stop = data.find(b"\r", start, start + _LENGTH_DIGITS + 1)
-            if stop <= start or not data.startswith(after, stop):
-                continue
-            digits, at = data[start:stop], stop + len(after)
-            if digits.isdigit() and int(digits) == len(data) - at:
-                if known is not self._known[0]:
-                    self._known.remove(known)
-                    self._known.insert(0, known)
-                return head, data[at:]
+            message, start, end_of_digits, end, head = known
+            if data != message:
+                if not data.startswith(message[:start]):
+                    continue
+                stop = data.find(b"\r", start, start + _LENGTH_DIGITS + 1)
+                after = message[end_of_digits:end]
+                if stop <= start or not data.startswith(after, stop):
+                    continue
+                digits, end = data[start:stop], stop + len(after)
+                if not digits.isdigit() or int(digits) != len(data) - end:
+                    continue
+            if known is not self._known[0]:
+                self._known.remove(known)
+                self._known.insert(0, known)
+            return head, data[end:]
         return None
 
     def remember(self, head: _H, data: bytes) -> None:
         """`data` was one whole message, and this is the meaning of its head."""
         end = data.find(_END) + len(_END)
         start = data.find(_LENGTH, 0, end) + len(_LENGTH)
-        if start < len(_LENGTH) or end > _LARGEST:
+        if start < len(_LENGTH) or len(data) > _LARGEST:
             return
         stop = data.find(b"\r", start, start + _LENGTH_DIGITS + 1)
         digits = data[start:stop]
         if stop > start and digits.isdigit() and int(digits) == len(data) - end:
-            self._known.insert(0, (data[:start], data[stop:end], head))
+            self._known.insert(0, (data, start, stop, end, head))
             del self._known[self._most :]

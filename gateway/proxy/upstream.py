@@ -187,6 +187,7 @@ class UpstreamPool:
         self._addresses: list[str] = []
         self._next_address = 0
         self._idle: deque[UpstreamConnection] = deque()
+        self._keeps = settings.keep_alive
         self._open: set[UpstreamConnection] = set()
         self._connecting = 0
         default = _PORTS[parts.scheme] == self._port
@@ -226,8 +227,9 @@ class UpstreamPool:
 
     def acquire(self, exchange: Waiting, *, fresh: bool = False) -> None:
         """`exchange` is told, at once or later, that it has a connection or that there is none."""
-        while self._idle and not fresh:
-            connection = self._idle.pop()
+        idle = self._idle
+        while idle and not fresh:
+            connection = idle.pop()
             if connection.usable:
                 connection.exchange = exchange
                 connection.reused = True
@@ -241,7 +243,7 @@ class UpstreamPool:
 
     def put_back(self, connection: UpstreamConnection) -> None:
         """Keep a clean connection, if this upstream keeps connections."""
-        if self._settings.keep_alive and connection.usable:
+        if self._keeps:  # whether it is still usable is seen when it is wanted
             connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
