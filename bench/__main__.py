@@ -58,10 +58,10 @@ def _names(known: dict[str, object], option: str, text: str) -> list[str]:
 )
 @click.option("--held", default=2_000, type=click.IntRange(1, 4000), help="Pings held at once.")
 @click.option(
-    "--connections",
-    default=20,
-    type=click.IntRange(1),
-    help="Connections at once, but for held Pings.",
+    "--connections", default=20, type=click.IntRange(1), help="Handshakes at once, at most."
+)
+@click.option(
+    "--phones", default=300, type=click.IntRange(1), help="Connections that requests come on."
 )
 @click.option(
     "--revoked", default=100, type=click.IntRange(0), help="Entries in the issuing CA's CRL."

@@ -64,13 +64,14 @@ class Plan:
     handshakes: int
     held: int
     connections: int
+    phones: int
     revoked: int
 
     @property
     def devices(self) -> int:
         """How many phones there are."""
         new = sum(self.rounds + 1 for scenario in self.scenarios if scenario.new)
-        return max(self.held, self.connections) + self.handshakes * (1 + new)
+        return max(self.held, self.phones) + self.handshakes * (1 + new)
 
     def order(
         self, scenario: Scenario, given: peers.Surroundings, port: int, *, first: int = 0
@@ -80,7 +81,8 @@ class Plan:
         count = operations[scenario.what]
         if scenario.per_second:
             count = max(1, count // 4)  # slow by intention: a quarter tells as much
-        connections = self.held if scenario.what == "held" else min(self.connections, count)
+        at_once = {"requests": self.phones, "handshakes": self.connections, "held": self.held}
+        connections = min(at_once[scenario.what], count)
         return Order(
             what=scenario.what,
             port=port,
@@ -100,7 +102,7 @@ def measure(plan: Plan, directory: Path) -> Iterator[Sample]:
     Raises:
         BenchError: a server or the load failed; the logs are under `directory`.
     """
-    processes.allow_open_files(2 * max(plan.held, plan.connections) + 1000)
+    processes.allow_open_files(2 * max(plan.held, plan.phones) + 1000)
     with surroundings(plan, directory) as given:
         for kind in dict.fromkeys((one.identity, one.tickets) for one in plan.scenarios):
             mine = [one for one in plan.scenarios if (one.identity, one.tickets) == kind]
@@ -131,7 +133,7 @@ def surroundings(plan: Plan, directory: Path) -> Iterator[peers.Surroundings]:
 def _cpu(plan: Plan, scenarios: Sequence[Scenario], given: peers.Surroundings) -> Iterator[Sample]:
     if not scenarios:
         return
-    unseen = max(plan.held, plan.connections) + plan.handshakes
+    unseen = max(plan.held, plan.phones) + plan.handshakes
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(_started(name, given)) for name in plan.servers]
         for scenario in scenarios:

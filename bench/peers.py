@@ -134,14 +134,6 @@ directory = "state"
 address = "127.0.0.1"
 port = {admin}
 
-[limits]  # the whole load is that of one mailbox and one certificate
-connections_address = 0
-connections_certificate = 0
-requests_per_minute_device = 0
-requests_per_minute_mailbox = 0
-concurrent_requests_mailbox = 0
-held_requests_mailbox = 0
-
 [[upstream]]
 name = "bench"
 url = "http://127.0.0.1:{upstream}"
