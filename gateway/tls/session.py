@@ -110,7 +110,7 @@ class TlsSession:
         records = self._boundary.feed(data)
         try:
             if records == 1:
-                return self._recv(len(data))  # what is in a record is shorter than it
+                return self._recv(_RECORD)
             return self._read_all() if records else b""
         except SSL.WantReadError:
             return b""
