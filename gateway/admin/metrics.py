@@ -41,6 +41,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "process_restarts": "Times a process was started again after it died.",
         "connections_open": "Connections that are open now.",
         "held_requests": "Ping and Sync requests that wait for the upstream now.",
+        "worker_serves": "1 if the worker can let phones in; /readyz says what is in the way.",
         "event_loop_lag_seconds": "How late the worker's event loop last ran a timer.",
         "upstream_host_up": "1 if the worker takes this host of a mail server for up, else 0.",
         "shedding": "1 if the worker has too much to do and refuses unknown phones, else 0.",
@@ -188,6 +189,7 @@ def _workers(alive: Mapping[int, Report], expected: int) -> Iterable[Metric]:
     yield _gauge(
         "connections_open", {key: c.connections_open for key, c in counters.items()}, "worker"
     )
+    yield _gauge("worker_serves", {key: c.serves for key, c in counters.items()}, "worker")
     yield _gauge("shedding", {key: c.shedding for key, c in counters.items()}, "worker")
     yield _gauge("held_requests", {key: c.held_requests for key, c in counters.items()}, "worker")
     yield _gauge(

@@ -19,7 +19,6 @@ from prometheus_client import CollectorRegistry
 from gateway.admin.api import create_application
 from gateway.admin.metrics import GatewayCollector
 from gateway.admin.reports import FRESH_SECONDS, Reports
-from gateway.core.authority import AuthorityType
 from gateway.errors import GatewayError
 from gateway.revocation.engine import RevocationEngine
 from gateway.revocation.schedule import RefreshSchedule
@@ -179,10 +178,11 @@ class Control:
             f"worker {number} has not reported for {FRESH_SECONDS:g} s"
             for number in self._reports.silent()
         ]
-        if self._watch.failure is not None:
-            lacks.append(self._watch.failure)
-        elif not any(a.authority_type is AuthorityType.ROOT for a in self._watch.authorities):
-            lacks.append("no root CA is known")
+        lacks += [
+            f"worker {number} lets nobody in: {self._watch.obstacle}"
+            for number, report in self._reports.alive().items()
+            if not report.counters.serves
+        ]
         return lacks
 
     async def _receive(self) -> None:

@@ -82,16 +82,20 @@ class Reload:
             self._settings.write(new, read)
             try:
                 await self._taken()
-            except ConfigError:
+            except Exception:
                 self._settings.write(old, files)
                 raise
         except GatewayError as error:
-            self.succeeded = False
-            detail = "; ".join(str(error).splitlines())
-            _log.error("reload.failed", detail=f"the old configuration stays in use: {detail}")
+            self._failed("; ".join(str(error).splitlines()))
+        except Exception as error:  # noqa: BLE001 (whatever the new one breaks, the old one stays)
+            self._failed(repr(error), exc_info=error)
         else:
             self.succeeded, self.at = True, time.time()
             _log.info("reload.done", generation=self._settings.generation)
+
+    def _failed(self, detail: str, **more: object) -> None:
+        self.succeeded = False
+        _log.error("reload.failed", detail=f"the old configuration stays in use: {detail}", **more)
 
     def _read(self, old: Config) -> tuple[Config, Mapping[Path, bytes]]:
         """What is on the disk now, found right, and the files as they were all the while."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from gateway.core.authority import Authority
+from gateway.core.authority import Authority, AuthorityType
 from gateway.errors import StateError
 from gateway.store.schema import ChangeKind
 from gateway.store.store import Store
@@ -37,6 +37,15 @@ class StoreWatch:
         self._commits = store.database.watch()
         self._place: Hashable = None
         self._change_id: int | None = None
+
+    @property
+    def obstacle(self) -> str:
+        """Why workers that go by the store let nobody in, one sentence."""
+        if self.failure is not None:
+            return self.failure
+        if not any(one.authority_type is AuthorityType.ROOT for one in self.authorities):
+            return "no root CA is known"
+        return "it has not been able to read the store and the CRLs for state.max_staleness_seconds"
 
     async def run(self, *, revoked: Callable[[], None]) -> None:
         """Look until cancelled, and call `revoked` when a token-valid-from may be another.

@@ -78,7 +78,8 @@ class Supervisor:
         self._lifeline, self._lifeline_held = os.pipe()
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
-        self._tasks = Tasks()
+        self._has_failed = False
+        self._tasks = Tasks(failed=self._failed)
         self._quiet = asyncio.Lock()
         count = worker_count(plan.config)
         self._node = Node(workers=count, connections=plan.config.limits.connections)
@@ -99,7 +100,8 @@ class Supervisor:
         """Run until SIGTERM or SIGINT; True if every process then ended by itself in time.
 
         After the first signal workers end first and control last, so that it hears all they have to
-        say. A second signal kills what is left.
+        say. A second signal kills what is left. It also ends, with False, when a part of it that
+        must last did not: whoever started it starts it again.
         """
         _raise_descriptor_limit()
         self._handle_signals()
@@ -107,7 +109,7 @@ class Supervisor:
         try:
             workers = [self._tasks.spawn(w.keep(), name=f"keep {w.name}") for w in self._workers]
             control = self._tasks.spawn(self._keep_control(), name="keep control")
-            beside = Tasks()
+            beside = Tasks(failed=self._failed)
             beside.spawn(self._hear(), name="hear")
             beside.spawn(self._watch.run(), name="watch")
             beside.spawn(self._reload_when_told(), name="reload")
@@ -120,9 +122,14 @@ class Supervisor:
             await self._end([self._control], [control])
         finally:
             self._close()
-        clean = not any(process.killed for process in (*self._workers, self._control))
+        killed = any(process.killed for process in (*self._workers, self._control))
+        clean = not (killed or self._has_failed)
         _log.info("supervisor.ended", clean=clean)
         return clean
+
+    def _failed(self) -> None:
+        self._has_failed = True
+        self._stop.set()
 
     def _kept(self, number: int) -> KeptProcess:
         """Worker `number`, or control for 0."""

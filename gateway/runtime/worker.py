@@ -33,6 +33,7 @@ from gateway.tasks import Tasks
 from gateway.telemetry.channel import Sender
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.logs import configure_logging
+from gateway.tls.context import root_count
 from gateway.tls.listener import Listener
 
 _log = structlog.get_logger()
@@ -251,6 +252,7 @@ class Worker:
             self._counters.loop_lag_seconds = max(0.0, now - due)
             due = now + _TICK_SECONDS
             self._suspend_if_stale(running)
+            self._counters.serves = _serves(running)
             self._node.tick()
             connections.sweep()
             self._renew_listener(running)
@@ -264,6 +266,12 @@ def _listener(parts: Parts, known: Known) -> Listener:
     snapshot = known.snapshot
     born = Session(datetime.now(UTC), snapshot.change_id)
     return parts.listener(snapshot.authorities.values(), born)
+
+
+def _serves(running: _Running) -> bool:
+    """Whether anybody can be let in."""
+    authorities = running.known.snapshot.authorities.values()
+    return running.services.judge.available and root_count(authorities) > 0
 
 
 def _settle_memory() -> None:

@@ -125,6 +125,7 @@ class Counters:
         limits_unshared: devices, mailboxes, certificates and addresses that found no place in the
             memory of the node, so that this worker counted them alone.
         shedding: gauge; whether unknown phones are refused because there is too much to do.
+        serves: gauge; whether anybody can be let in: a root CA is known, and the state is fresh.
     """
 
     connections_accepted: int = 0
@@ -143,6 +144,7 @@ class Counters:
     bus_dropped: int = 0
     limits_unshared: int = 0
     shedding: bool = False
+    serves: bool = True
 
     def count_request(self, command: str, status: int) -> None:
         """Add one request; a command that no protocol document names counts as `OTHER`."""
@@ -196,6 +198,7 @@ class Counters:
             "bus_dropped": self.bus_dropped,
             "limits_unshared": self.limits_unshared,
             "shedding": self.shedding,
+            "serves": self.serves,
         }
 
     @classmethod
@@ -218,6 +221,7 @@ class Counters:
                 bus_dropped=int(values["bus_dropped"]),
                 limits_unshared=int(values["limits_unshared"]),
                 shedding=bool(values["shedding"]),
+                serves=bool(values["serves"]),
             )
             counters.handshakes.update(_counts(values["handshakes"]))
             counters.connections_refused.update(_counts(values["connections_refused"]))

@@ -50,7 +50,7 @@ def registry() -> CollectorRegistry:
     counters.audit_dropped = 2
     counters.pings_ended, counters.bus_dropped, counters.limits_unshared = 1, 2, 3
     counters.connections_refused["certificate"] = 4
-    counters.shedding = True
+    counters.shedding, counters.serves = True, False
     counters.handshakes["ok"] = 4
     counters.decisions["CERTIFICATE_REVOKED"] = 1
     counters.count_request("Ping", 200)
@@ -110,6 +110,7 @@ def test_totals_gauges_and_crls_have_their_values(registry: CollectorRegistry) -
         ("connections_open", worker): 3,
         ("held_requests", worker): 2,
         ("shedding", worker): 1,
+        ("worker_serves", worker): 0,
         ("event_loop_lag_seconds", worker): 0.5,
         ("upstream_host_up", (("host", "http://a"), ("upstream", "mail"), *worker)): 1,
         ("upstream_host_up", (("host", "http://b"), ("upstream", "mail"), *worker)): 0,

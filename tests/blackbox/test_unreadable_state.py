@@ -54,6 +54,7 @@ def test_a_revocation_does_not_wait_for_the_crls(patient: Running) -> None:
         assert (alice.options(), bob.options()) == (200, 200)
         away = _shadow(folder)
         until(lambda: bool(patient.events("store.unavailable")), "the look fails")
+        assert patient.is_ready()
         words = ("user", "revoke", "bob@example.test", "-c", str(bed.config))
         assert main(words) != 0  # it says that no new CRLs could be fetched
         until(lambda: bob.options() == 503, "bob is refused")
@@ -77,8 +78,10 @@ def test_all_are_put_off_when_too_little_was_known_for_too_long(
         assert phone.options() == 200
         away = _shadow(path)
         until(lambda: phone.options() == 503, "it is refused")
+        until(lambda: not impatient.is_ready(), "load balancers are told")
         _put_back(path, away)
         until(lambda: phone.options() == 200, "it is let in again")
+        until(impatient.is_ready, "load balancers are told")
         assert phone.connections == 1
     assert impatient.events("task.failed") == []
     assert len(impatient.children) == 2

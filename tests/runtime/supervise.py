@@ -29,13 +29,28 @@ def load() -> Config:
 
 
 def check(_config: Config) -> None:
-    """A reload is refused if the environment says so."""
+    """A reload is refused, or breaks, if the environment says so."""
     if detail := os.environ.get("REFUSE"):
         raise ConfigError(detail)
+    _break("reload")
+
+
+def _break(part: str) -> None:
+    """What nobody thought of, in the part of the supervisor that the environment names."""
+    if os.environ.get("BREAK") == part:
+        raise RuntimeError(part)
+
+
+class _Notifier(Notifier):
+    def ready(self, status: str) -> None:
+        """The gateway serves."""
+        _break("watch")
+        super().ready(status)
 
 
 def start(worker_mode: str, control_mode: str, arguments: ProcessArguments) -> Forked:
     """A child of that mode."""
+    _break("keep")
     mode = worker_mode if arguments.number else control_mode
     main = partial(child.main, mode, arguments)
     return Forked(fork(main, arguments.descriptors, arguments.name))
@@ -50,7 +65,7 @@ async def run(worker_mode: str, control_mode: str, drain_seconds: float) -> bool
         start=partial(start, worker_mode, control_mode),
         drain_seconds=drain_seconds,
     )
-    listeners, notifier = Listeners.open(config), Notifier.from_environment()
+    listeners, notifier = Listeners.open(config), _Notifier.from_environment()
     return await Supervisor(listeners=listeners, plan=plan, notifier=notifier).run()
 
 

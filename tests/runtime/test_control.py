@@ -24,6 +24,7 @@ from gateway.core.mailbox import Mailbox
 from gateway.runtime import sockets
 from gateway.runtime.process import ProcessArguments
 from gateway.runtime.settings import SettingsWriter
+from gateway.store.sqlite import FILE_NAME
 from gateway.store.store import Store
 from gateway.telemetry.audit import AuditRecord
 from gateway.telemetry.channel import Sender, open_channel
@@ -185,6 +186,21 @@ async def test_it_is_alive_at_once_and_ready_when_the_workers_report(control: Ru
     control.sender.send(counters_message(1, Counters()))
     await control.received()
     assert (await control.get("/readyz"))[0] == 200
+
+
+async def test_it_is_ready_as_long_as_the_workers_serve(control: Running, tmp_path: Path) -> None:
+    """They may do so from memory while the store is away, and a load balancer is to let them."""
+    control.sender.send(counters_message(1, Counters()))
+    store = tmp_path / "state" / FILE_NAME
+    store.rename(store.with_name("away"))
+    await control.logged("store.unreadable")
+    assert (await control.get("/readyz"))[0] == 200
+    control.sender.send(counters_message(1, Counters(serves=False)))
+    await control.received()
+    status, text = await control.get("/readyz")
+    assert status == 503
+    [missing] = json.loads(text)["missing"]
+    assert missing.startswith("worker 1 lets nobody in: the store ")
 
 
 async def test_metrics_are_what_workers_and_supervisor_said(control: Running) -> None:

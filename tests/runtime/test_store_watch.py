@@ -31,6 +31,17 @@ async def test_authorities_are_those_of_the_store(store: Store, root: Authority)
     assert list(watch.authorities) == [root]
 
 
+async def test_what_keeps_workers_from_serving(store: Store, root: Authority) -> None:
+    """What the administrator can do about it comes first."""
+    watch = StoreWatch(store)
+    assert watch.obstacle == "the store has not been read yet"
+    await watch.look()
+    assert watch.obstacle == "no root CA is known"
+    store.authorities.add(root)
+    await watch.look()
+    assert "state.max_staleness_seconds" in watch.obstacle
+
+
 async def test_only_a_new_token_valid_from_counts_as_one(store: Store, root: Authority) -> None:
     """Neither an old one nor another change asks for all CRLs at once."""
     store.mailboxes.add(Mailbox(upn="alice@example.test"))

@@ -183,6 +183,29 @@ async def test_a_second_signal_does_not_wait() -> None:
         assert await running.end() == 1
 
 
+@pytest.mark.parametrize("part", ["watch", "keep"])
+async def test_a_part_of_it_that_fails_ends_it(part: str) -> None:
+    """Half of it would go unnoticed; its exit code has it started again."""
+    async with supervised(environment={"BREAK": part}) as running:
+        assert await running.end() == 1
+
+
+async def test_a_reload_that_breaks_is_one_that_failed() -> None:
+    """It is told to control, nothing ends, and the next one is tried."""
+    async with supervised(environment={"BREAK": "reload"}) as running:
+        await running.up()
+        for times in (1, 2):
+            running.process.send_signal(signal.SIGHUP)
+            await running.until(lambda line: _reload(line) is False, times)
+        assert running.process.returncode is None
+
+
+def _reload(line: Line) -> bool | None:
+    """Whether the last reload succeeded, if a line says that."""
+    message = line.get("message", {})
+    return message["succeeded"] if message.get("kind") == "reload" else None
+
+
 async def test_no_process_outlives_the_supervisor() -> None:
     """SIGKILL of the supervisor ends all its children by the lifeline, even stubborn ones."""
     async with supervised(worker="stubborn") as running:

@@ -19,9 +19,16 @@ defaults
 
 frontend phones
     bind {address}:{port}
-    default_backend gateways
+    use_backend alive if {{ nbsrv(ready) eq 0 }}
+    default_backend ready
 
-backend gateways
+backend ready
+    balance roundrobin
+    option httpchk GET /readyz
+    default-server check inter 1s fall 2 rise 1 send-proxy-v2
+{servers}
+
+backend alive
     balance roundrobin
     option httpchk GET /healthz
     default-server check inter 1s fall 2 rise 1 send-proxy-v2

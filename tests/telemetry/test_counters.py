@@ -21,7 +21,7 @@ def _busy() -> Counters:
     counters.audit_dropped = 1
     counters.loop_lag_seconds = 0.25
     counters.pings_ended, counters.bus_dropped, counters.limits_unshared = 6, 8, 9
-    counters.shedding = True
+    counters.shedding, counters.serves = True, False
     counters.connections_refused["address"] += 2
     counters.upstream_hosts = {("mail", "http://a"): True, ("mail", "http://b"): False}
     counters.handshakes["ok"] += 5
