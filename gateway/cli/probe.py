@@ -71,7 +71,11 @@ class Versions(click.ParamType[tuple[str, ...]]):
 @click.option("--revoked-key", type=File, metavar="FILE", help="Its private key.")
 @click.option("--show-subjects", is_flag=True, help="Tell the subjects of messages.")
 @click.option(
-    "--skip", type=click.Choice(OPTIONAL), multiple=True, metavar="STEP", help="Leave a step out."
+    "--skip",
+    type=click.Choice(OPTIONAL),
+    multiple=True,
+    metavar="STEP",
+    help=f"Leave a step out; repeat for more: {', '.join(OPTIONAL)}.",
 )
 @click.option(
     "-c",

@@ -96,6 +96,8 @@ async def ping(state: State) -> Result:
     """A short wait for changes in the inbox."""
     if state.inbox is None:
         return skipped("the inbox is not known")
+    # On a connection of its own: one that ends while it is held was not an old one that had ended.
+    await state.connected().close()
     heartbeat, began = state.plan.heartbeat, time.monotonic()
     outcome = await _device(state).ping((state.inbox,), heartbeat)
     held = time.monotonic() - began

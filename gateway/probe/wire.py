@@ -43,6 +43,7 @@ class Wire:
         self._channel: Channel | None = None
         self.last: Response | None = None
         self.is_gateway = False
+        self._answered = False
         self.handshake = Handshake()
 
     async def connect(self) -> Failure | None:
@@ -88,7 +89,7 @@ class Wire:
             if isinstance(error.failure, ConnectionLost) and not fresh:
                 return await self.request(call)  # the server had ended the kept connection
             return await self._verdict(error.failure)
-        self.last = response
+        self.last, self._answered = response, True
         self.is_gateway = self.is_gateway or reference_of(response) is not None
         if not response.keeps:
             await self.close()
@@ -113,7 +114,8 @@ class Wire:
         A request that is on its way when the server closes makes the alert be lost, so that a
         second connection waits for it without sending anything.
         """
-        if not (isinstance(failure, ConnectionLost) and self.handshake.requested):
+        lost = isinstance(failure, ConnectionLost)
+        if not (lost and self.handshake.requested) or self._answered:
             return failure
         try:
             async with asyncio.timeout(_VERDICT_SECONDS):

@@ -20,6 +20,7 @@ from tests.blackbox import bed
 from tests.blackbox.bed import Bed, until
 from tests.cli.state_commands import serving
 from tests.helpers import Pki
+from tests.probe.endpoints import closed_port
 
 ALICE = "alice@example.test"
 BOB = "bob@example.test"
@@ -101,8 +102,8 @@ class Surroundings:
 @contextlib.contextmanager
 def make_surroundings(folder: Path) -> Iterator[Surroundings]:
     """Both gateways, and everything that is wrong with one of their phones."""
-    (mail_port,) = bed.free_ports(1)
     with contextlib.ExitStack() as stack:
+        mail_port = stack.enter_context(closed_port())
         demo_port = stack.enter_context(bed.demo_mail_server())
         (folder / "gateway").mkdir()
         gateway = bed.new_bed(folder / "gateway", demo_port)
@@ -111,7 +112,9 @@ def make_surroundings(folder: Path) -> Iterator[Surroundings]:
         bed.set_up(gateway, crls)
         bed.set_up(lonely, crls)
         _spoil(gateway, crls)
+        gateway = _moved(gateway)
         stack.enter_context(gateway.running())
+        lonely = _moved(lonely)
         stack.enter_context(lonely.running())
         ends = now() + timedelta(seconds=STALE_CRL_SECONDS)
         until(lambda: now() > ends, "the stale CA's CRL has ended")
@@ -121,19 +124,24 @@ def make_surroundings(folder: Path) -> Iterator[Surroundings]:
 def _beside(gateway: Bed, folder: Path, mail_port: int) -> Bed:
     """A gateway with the same PKI and another mail server."""
     folder.mkdir()
-    beside = Bed(folder, gateway.pki, *bed.free_ports(2))
+    beside = replace(gateway, folder=folder)
     text = gateway.config.read_text(encoding="utf-8")
-    changes = {
-        f"port = {gateway.port}": f"port = {beside.port}",
-        f"port = {gateway.admin_port}": f"port = {beside.admin_port}",
-        '"pki/': f'"{gateway.pki.directory}/',
-    }
-    for old, new in changes.items():
-        text = text.replace(old, new)
+    text = text.replace('"pki/', f'"{gateway.pki.directory}/')
     head, _, _ = text.partition("[[upstream]]")
     upstream = f'[[upstream]]\nname = "lonely"\nurl = "http://127.0.0.1:{mail_port}"\n'
     beside.config.write_text(head + upstream, encoding="utf-8")
     return beside
+
+
+def _moved(gateway: Bed) -> Bed:
+    """The gateway on ports that are free now, not only when its setting up began."""
+    port, admin_port = bed.free_ports(2)
+    text = gateway.config.read_text(encoding="utf-8")
+    text = text.replace(f"port = {gateway.port}\n", f"port = {port}\n")
+    text = text.replace(f"port = {gateway.admin_port}\n", f"port = {admin_port}\n")
+    moved = replace(gateway, port=port, admin_port=admin_port)
+    moved.config.write_text(text, encoding="utf-8")
+    return moved
 
 
 def _crls(gateway: Bed) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from gateway.pki.names import host_names
 from tests.probe.broken import ALICE, BOB, Surroundings
 from tests.probe.endpoints import (
     answering,
-    free_port,
+    closed_port,
     greeting,
     mail_for,
     serving,
@@ -115,12 +115,6 @@ def port_of(make: Callable[[], AbstractContextManager[int]], *words: str) -> Mak
             yield around.at(port, "alice", *words)
 
     return made
-
-
-@contextmanager
-def port_closed(around: Surroundings) -> Iterator[list[str]]:
-    """Nothing listens there."""
-    yield around.at(free_port())
 
 
 @contextmanager
@@ -279,7 +273,7 @@ SETUPS = (
     ),
     # Other servers: not there, or not what they should be.
     Broken("name unknown", unknown_name, "dns", ("mail.invalid", "DNS")),
-    Broken("port closed", port_closed, "tcp", ("nothing listens", "refused")),
+    Broken("port closed", port_of(closed_port), "tcp", ("nothing listens", "refused")),
     Broken(
         "plain HTTP",
         port_of(lambda: serving(mail_for(ALICE))),

@@ -14,9 +14,9 @@ import pytest
 from gateway.cli.main import main
 from gateway.probe.demo_server import demo_application
 from gateway.profiles.pkcs12 import pack
-from tests.blackbox.bed import PATIENCE_SECONDS, until
+from tests.blackbox.bed import PATIENCE_SECONDS, free_ports, until
 from tests.probe.broken import ALICE, Surroundings
-from tests.probe.endpoints import answering, free_port, mail_for, serving, tls_for
+from tests.probe.endpoints import answering, mail_for, serving, tls_for
 
 SECRET = "sesame-open-7"
 
@@ -230,7 +230,7 @@ class TestWatch:
 
     def test_metrics_until_sigterm(self, around: Surroundings) -> None:
         """It probes again and again, tells metrics, and ends by SIGTERM with status 0."""
-        port = free_port()
+        (port,) = free_ports(1)
         command = [sys.executable, "-m", "gateway", "probe", *around.at_gateway("alice")]
         options = ["--watch", "1", "--metrics-port", str(port), "--skip", "versions"]
         with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
