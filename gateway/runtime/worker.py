@@ -5,6 +5,7 @@ a thread, and what is new in them is swapped in whole.
 """
 
 import asyncio
+import contextlib
 import gc
 import signal
 import socket
@@ -30,7 +31,7 @@ from gateway.runtime.process import ProcessArguments, end_within, watch_lifeline
 from gateway.runtime.settings import Settings, generation
 from gateway.runtime.status import StatusSender
 from gateway.tasks import Tasks
-from gateway.telemetry.channel import Sender
+from gateway.telemetry.channel import PatientSender
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.logs import configure_logging
 from gateway.tls.context import root_count
@@ -48,6 +49,9 @@ _ALONE_SECONDS = 0.9
 """How long a worker outlives its supervisor: the next one wants the port."""
 
 _ALONE_DRAIN_SECONDS = 0.3
+
+_LAST_WORDS_SECONDS = 1.0
+"""How long control may take to make room for what the worker has said."""
 
 
 @dataclass(slots=True)
@@ -75,7 +79,8 @@ class Worker:
         self._drain_seconds = _DRAIN_SECONDS
         self._following = Following(settings.config)
         self._counters = Counters()
-        self._observer = Observer(self._counters, Sender(arguments.channel_fd), arguments.number)
+        self._sender = PatientSender(arguments.channel_fd)
+        self._observer = Observer(self._counters, self._sender, arguments.number)
         self._parts = Parts.build(settings.config, self._tasks, self._observer.host)
         if arguments.seat is None:
             raise AssertionError("a worker has a seat")
@@ -112,6 +117,8 @@ class Worker:
         await connections.drain(self._drain_seconds)
         running.services.upstreams.close()
         self._observer.flush()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sender.drain(), _LAST_WORDS_SECONDS)
         await self._lasting.close()
         await self._tasks.close()
         await self._following.close()

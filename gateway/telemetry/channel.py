@@ -8,11 +8,15 @@ what was sent waits for the next control process when one dies.
 import asyncio
 import json
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 
 LARGEST_MESSAGE: Final = 64 * 1024
 """In bytes of JSON; a third of what Linux lets wait in such a socket by default."""
+
+MOST_WAITING: Final = 10_000
+"""Messages that wait in a process for room in the pipe; about 6 MB."""
 
 _AT_ONCE = 100
 _GATHER_SECONDS = 0.02
@@ -45,18 +49,70 @@ class Sender:
     def send(self, message: Mapping[str, Any]) -> bool:
         """Whether the whole message is in the pipe; if not, it is counted and gone."""
         data = _encode(message).encode()
-        try:
-            if len(data) <= LARGEST_MESSAGE:
-                self._socket.send(data)
-                return True
-        except OSError:
-            pass  # full, or no control process and no supervisor any more: dropped either way
+        if len(data) <= LARGEST_MESSAGE and self._put(data):
+            return True
         self.dropped += 1
         return False
 
     def close(self) -> None:
         """Close the descriptor."""
         self._socket.close()
+
+    def _put(self, data: bytes) -> bool:
+        try:
+            self._socket.send(data)
+        except OSError:
+            return False  # full, or no control process and no supervisor any more
+        return True
+
+
+class PatientSender(Sender):
+    """As `Sender`, on an event loop: what finds the pipe full waits for room, up to a limit.
+
+    By default Linux lets some 300 messages wait in the pipe, and one change may cut a thousand
+    phones off, each of which is to be on record.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._waiting: deque[bytes] = deque()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def drain(self) -> None:
+        """Returns when nothing waits any more."""
+        await self._has_room.wait()
+
+    def _put(self, data: bytes) -> bool:
+        if not self._waiting:
+            try:
+                self._socket.send(data)
+            except BlockingIOError:
+                self._has_room.clear()
+                asyncio.get_running_loop().add_writer(self._socket, self._go_on)
+            except OSError:
+                return False
+            else:
+                return True
+        if len(self._waiting) >= MOST_WAITING:
+            return False
+        self._waiting.append(data)
+        return True
+
+    def _go_on(self) -> None:
+        """Send what waits, as far as there is room."""
+        waiting = self._waiting
+        try:
+            while waiting:
+                self._socket.send(waiting[0])
+                waiting.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            self.dropped += len(waiting)  # nobody reads any more
+            waiting.clear()
+        asyncio.get_running_loop().remove_writer(self._socket)
+        self._has_room.set()
 
 
 class Receiver:

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from gateway.telemetry.channel import LARGEST_MESSAGE, Receiver, Sender, open_channel
+from gateway.telemetry.channel import (
+    LARGEST_MESSAGE,
+    MOST_WAITING,
+    PatientSender,
+    Receiver,
+    Sender,
+    open_channel,
+)
 
 
 def _ends() -> tuple[Receiver, Sender]:
@@ -144,3 +151,39 @@ def test_neither_end_blocks() -> None:
         assert end.type == socket.SOCK_SEQPACKET
         assert not end.getblocking()
         end.close()
+
+
+async def test_a_burst_waits_for_room_and_comes_whole_and_in_order() -> None:
+    """A change that cuts thousands of phones off leaves a record of each."""
+    reading, writing = open_channel()
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+    receiver, sender = Receiver(reading.detach()), PatientSender(writing.detach())
+    assert all(sender.send({"n": n}) for n in range(3000))
+    received = []
+    async for message in receiver:
+        received.append(message["n"])
+        if len(received) == 3000:
+            break
+    assert received == list(range(3000))
+    await asyncio.wait_for(sender.drain(), 10)
+    assert sender.dropped == 0
+    assert sender.send({"n": "after"})
+    sender.close()
+    receiver.close()
+
+
+async def test_what_waits_is_bounded() -> None:
+    """A control process that hangs costs records, which are counted, and no more memory."""
+    reading, writing = open_channel()
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+    sender = PatientSender(writing.detach())
+    count = 0
+    while sender.send({"n": count}):
+        count += 1
+    assert count >= MOST_WAITING
+    assert sender.dropped == 1
+    reading.close()
+    await asyncio.wait_for(sender.drain(), 10)
+    assert sender.dropped == 1 + MOST_WAITING
+    assert not sender.send({"n": "nobody"})
+    sender.close()
