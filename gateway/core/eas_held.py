@@ -23,6 +23,7 @@ from typing import Final
 
 from gateway.core.wbxml import SMALL_LIMITS, Child, Element, decode, element, encode
 from gateway.core.wbxml_outline import outline
+from gateway.core.wbxml_pages import TOKENS
 from gateway.errors import WbxmlError
 
 LONGEST_SECONDS: Final = 3540
@@ -38,6 +39,13 @@ _UNITS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
         "Ping": MappingProxyType({"Ping:HeartbeatInterval": 1}),
         "Sync": MappingProxyType({"AirSync:HeartbeatInterval": 1, "AirSync:Wait": 60}),
     }
+)
+
+_CONTENT: Final = 0x40  # set in the byte of a tag that has something in it
+_SYNC_MARKS: Final = (
+    bytes((_CONTENT | TOKENS["AirSync:Wait"][1],)),
+    bytes((_CONTENT | TOKENS["AirSync:HeartbeatInterval"][1],)),
+    bytes((TOKENS["AirSync:Partial"][1],)),
 )
 
 
@@ -77,6 +85,23 @@ def seconds_held(command: str, body: bytes) -> int | None:
         # Both at once are an error that the mail server answers with Status 4, at once.
         return max(one.number * one.unit for one in intervals)
     return 0 if command == "Sync" and root.find("AirSync:Partial") is None else None
+
+
+def is_sync_held(body: bytes, *, before: bool) -> bool:
+    """Return whether a Sync asks to be held; one that is no document of Sync does not.
+
+    `before` is whether the device's last Sync did, which an empty body or Partial repeats. A body
+    without the bytes of a tag that matters, as most are, is not read.
+    """
+    if not body:
+        return before
+    if not any(mark in body for mark in _SYNC_MARKS):
+        return False
+    try:
+        seconds = seconds_held("Sync", body)
+    except WbxmlError:
+        return False
+    return before if seconds is None else seconds > 0
 
 
 def clamp(command: str, body: bytes, minimum: int, maximum: int) -> bytes:

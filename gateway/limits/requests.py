@@ -199,6 +199,29 @@ class Allowance:
             limits.pings(device, asking)
         return None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the request under way counts as held."""
+        return self._asking is not None and self._step == HELD
+
+    def hold(self) -> Deny | None:
+        """The request under way turns out to ask to be held: count it so, or say why not."""
+        if self._asking is None or self._step == HELD:
+            return None
+        limits, counts = self._limits, self._counts
+        for one, bound in ((self._device, limits.device), (self._mailbox, limits.mailbox)):
+            if one is not None:
+                numbers = counts.elsewhere(one)[0] + one.numbers - self._step  # the others
+                if numbers & HELD_MASK >= bound.held:
+                    return bound.busy(numbers)
+        for one in (self._device, self._mailbox):
+            if one is not None:
+                one.numbers += HELD - self._step
+                counts.tell(one)
+        self._step = HELD
+        limits.counters.held_requests += 1
+        return None
+
     def end(self) -> None:
         """The request that was begun last has ended, if one was; may be called again."""
         asking = self._asking

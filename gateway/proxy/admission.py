@@ -114,7 +114,7 @@ class Admission:
             verdict.mailbox.key,
             self.request.device_id,
             asking,
-            held=route.held,
+            held=route.command == "Ping",  # whether a Sync is, its body says
             ping=route.command == "Ping",
         )
 
@@ -132,6 +132,7 @@ class Admission:
         )
         if ruling is None or (isinstance(ruling, Responder) and not ruling.denied_too):
             ruling = self._policy(head) or ruling or route.responder
+            ruling = ruling or self._services.bounds.get(route.command)
         if ruling is None or isinstance(ruling, Responder):
             self._passed_head, self._passed_edition = head, self._verdicts.edition
             self._passed_route, self._passed_ruling = route, ruling

@@ -3,7 +3,7 @@
 from gateway.core.decision import Deny
 from gateway.core.reasons import ANSWERS
 from gateway.proxy.admission import Admission
-from gateway.proxy.answers import answer
+from gateway.proxy.answers import CONTINUE, answer
 from gateway.proxy.connection import Connection
 from gateway.proxy.local import LocalAnswer, written
 from gateway.proxy.messages import RequestHead
@@ -50,6 +50,16 @@ class Answering:
         self._route: Route | None = None
         self._discarding = False  # the request is answered, and the rest of it is passed over
         self.in_request = False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the mail server holds the answer back until something happens."""
+        return self._admission.allowance.is_held
+
+    def _ask_for_body(self, head: RequestHead) -> None:
+        """The device may hold it back until it is asked for it (RFC 9110 section 10.1.1)."""
+        if b"expect" in head.single and not self._owner.reads_ahead and not head.http_1_0:
+            self._connection.send(CONTINUE)
 
     def _refuse(self, ruling: Deny | LocalAnswer) -> None:
         if self._answered_in_words(ruling) or isinstance(ruling, LocalAnswer):

@@ -2,6 +2,7 @@
 
 import time
 
+from gateway.core.eas_held import LONGEST_SECONDS
 from gateway.errors import RequestError
 from gateway.proxy.admission import Admission
 from gateway.proxy.connection import Connection
@@ -14,6 +15,9 @@ from gateway.proxy.verdicts import Verdicts
 _PIPELINED_EVENTS = 16
 """How much of further requests is read while an answer is awaited: enough to notice that a device
 has gone, unless it had sent more than this ahead. Then the time limit of the answer ends it."""
+
+_HELD_SECONDS = LONGEST_SECONDS + 60.0
+"""How long the answer to a held request may take, by whatever configuration."""
 
 
 class Dialogue:
@@ -73,6 +77,12 @@ class Dialogue:
         """Whether a whole request is with the mail server."""
         exchange = self._turn.exchange
         return exchange is not None and exchange.request_ended
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long the answer may take; nobody cuts what is held as long as the protocol has it."""
+        seconds = self._verdicts.service.response_timeout_seconds
+        return max(seconds, _HELD_SECONDS) if self._turn.is_held else seconds
 
     @property
     def in_body(self) -> bool:

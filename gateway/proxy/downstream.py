@@ -358,7 +358,7 @@ class Downstream(asyncio.Protocol):
             if not waits:
                 self.finish()
         elif waits:
-            self._enter(_ANSWER, dialogue.verdicts.service.response_timeout_seconds)
+            self._enter(_ANSWER, dialogue.patience_seconds)
         elif dialogue.in_body:
             self._enter(_BODY, limits.body_timeout_seconds)
         elif not dialogue.in_head:

@@ -1,6 +1,6 @@
 """What every connection of a worker shares."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
@@ -11,6 +11,7 @@ from gateway.core.eas_caps import Caps
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.limits.node import NodeLimits
 from gateway.proxy.judge import Judge
+from gateway.proxy.local import Responder
 from gateway.proxy.observer import Observer
 from gateway.proxy.outgoing import Buffered
 from gateway.proxy.routes import Routes
@@ -39,6 +40,7 @@ class Services:
         public_url: how phones reach the gateway; empty: by the Host that they ask for.
         eas: how much of ActiveSync is let through.
         caps: the versions and commands of it.
+        bounds: who looks into a command for how long it asks to be held.
         node: what devices, mailboxes, certificates and addresses may take of all workers.
         devices: what devices are judged by, beside the rules of the registry.
         looked_into: counts what is held of requests that a responder is to see whole.
@@ -59,5 +61,6 @@ class Services:
     proxies: Sequence[Network] | None = None
     eas: Eas = field(default_factory=Eas)
     caps: Caps = field(default_factory=Caps)
+    bounds: Mapping[str, Responder] = field(default_factory=dict)
     devices: DevicePolicy = field(default_factory=DevicePolicy)
     looked_into: Buffered = field(default_factory=_looked_into)

@@ -10,9 +10,10 @@ from gateway.core.reasons import ANSWERS, Reason
 from gateway.errors import RequestError, UpstreamError, UpstreamFullError
 from gateway.proxy.admission import Admission
 from gateway.proxy.answering import Answering
-from gateway.proxy.answers import CONTINUE, nothing_new, scattered
+from gateway.proxy.answers import nothing_new, scattered
 from gateway.proxy.connection import Connection
 from gateway.proxy.exchange import Exchange
+from gateway.proxy.heartbeat import SyncWait
 from gateway.proxy.local import Asked, Discover, LocalAnswer, Outcome, PassOn, Reading, Responder
 from gateway.proxy.messages import RequestHead
 from gateway.proxy.owner import NOBODY, Owner
@@ -36,13 +37,7 @@ class Turn(Answering):
         full: it comes faster than the mail server takes it.
     """
 
-    __slots__ = (
-        "_body_bytes",
-        "_reading",
-        "began",
-        "exchange",
-        "full",
-    )
+    __slots__ = ("_body_bytes", "_reading", "_sync_wait", "began", "exchange", "full")
 
     def __init__(
         self,
@@ -55,6 +50,7 @@ class Turn(Answering):
         super().__init__(owner, connection, services, verdicts, admission)
         self._reading: Reading | None = None
         self._body_bytes = 0
+        self._sync_wait = SyncWait()
         self.exchange: Exchange | None = None
         self.began = 0.0
         self.full = False
@@ -68,6 +64,7 @@ class Turn(Answering):
         """Take the head of a request, and decide."""
         self._head, self._route = head, None
         self._body_bytes = 0
+        self._sync_wait.begin()
         self.full = False
         self.in_request = True
         try:
@@ -95,6 +92,8 @@ class Turn(Answering):
         elif error := self._verdicts.service.bodies.refuses(self._command, self._body_bytes):
             self.bad_request(error)
         else:
+            if self._command == "Sync":
+                self._sync_wait.add(data)
             exchange.body(data)
 
     def end(self) -> None:
@@ -102,8 +101,9 @@ class Turn(Answering):
         self.in_request = self._discarding = False
         exchange = self.exchange
         if exchange is not None:
-            exchange.end()
-            exchange.advance()
+            if self._may_wait():
+                exchange.end()
+                exchange.advance()
         elif self._reading is not None:
             self._has_been_read(self._reading)
 
@@ -112,7 +112,8 @@ class Turn(Answering):
         self.in_request = self._discarding = False
         exchange = self.exchange
         if exchange is not None:
-            exchange.whole(body)
+            if self._may_wait(body):
+                exchange.whole(body)
         elif self._reading is not None:
             self._read(self._reading, body)
             if self._reading is not None:
@@ -153,9 +154,7 @@ class Turn(Answering):
     def gone(self) -> None:
         """The device is gone."""
         self._stop_reading()
-        exchange = self._take_exchange()
-        if exchange is not None:
-            exchange.abort()
+        self._abort_exchange()
         self._admission.allowance.close()
         self._owner = NOBODY
 
@@ -172,7 +171,7 @@ class Turn(Answering):
     def _end_held(self) -> bool:
         """Whether the mail server holds the request, which is answered in its place then."""
         exchange = self.exchange
-        if exchange is None or not exchange.unanswered:
+        if exchange is None or not exchange.unanswered or not self.is_held:
             return False
         unchanged = nothing_new(self._command, time.perf_counter() - self.began)
         if unchanged is not None:
@@ -249,11 +248,6 @@ class Turn(Answering):
         if self._body_bytes == 0:
             self._ask_for_body(head)
 
-    def _ask_for_body(self, head: RequestHead) -> None:
-        """The device may hold it back until it is asked for it (RFC 9110 section 10.1.1)."""
-        if b"expect" in head.single and not self._owner.reads_ahead and not head.http_1_0:
-            self._connection.send(CONTINUE)
-
     def _look_into(self, responder: Responder, head: RequestHead) -> None:
         length = head.content_length or 0
         if responder.body_limit == 0:
@@ -291,8 +285,22 @@ class Turn(Answering):
         self._stop_reading()
         body = b"".join(reading.pieces)
         outcome = self._ask(reading.responder, body)
-        if self.exchange is not None and isinstance(outcome, PassOn):
-            self.exchange.whole(body if outcome.body is None else outcome.body)
+        exchange = self.exchange
+        if exchange is not None and isinstance(outcome, PassOn) and self._may_wait(body):
+            exchange.whole(body if outcome.body is None else outcome.body)
+
+    def _may_wait(self, body: bytes = b"") -> bool:
+        """Count a Sync that asks to be held; False, and it is refused: that is one too many.
+
+        `body` is what has come since the last part.
+        """
+        if self._command != "Sync" or not self._sync_wait.end(body):
+            return True
+        denial = self._admission.allowance.hold()
+        if denial is not None:
+            self._abort_exchange()
+            self._refuse(denial)
+        return denial is None
 
     def _ask(self, responder: Responder, body: bytes) -> Outcome | None:
         """Do what the responder says about the request."""
@@ -336,9 +344,7 @@ class Turn(Answering):
 
     def _cut(self, ruling: Deny | LocalAnswer) -> None:
         self._stop_reading()
-        exchange = self._take_exchange()
-        if exchange is not None:
-            exchange.abort()
+        exchange = self._abort_exchange()
         owed = exchange is not None or (self.in_request and not self._discarding)
         begun = exchange is not None and exchange.answer_begun
         if owed and not begun and self._answered_in_words(ruling):
@@ -363,9 +369,7 @@ class Turn(Answering):
             error.status, str(error), **self._verdicts.about(self._route)
         )
         self._stop_reading()
-        exchange = self._take_exchange()
-        if exchange is not None:
-            exchange.abort()
+        exchange = self._abort_exchange()
         if exchange is not None and exchange.answer_begun:
             self._owner.abort()
         elif self._discarding:
@@ -377,6 +381,13 @@ class Turn(Answering):
         reading, self._reading = self._reading, None
         if reading is not None:
             self._services.looked_into.held -= reading.size
+
+    def _abort_exchange(self) -> Exchange | None:
+        """The exchange that was under way, for which nothing more is done."""
+        exchange = self._take_exchange()
+        if exchange is not None:
+            exchange.abort()
+        return exchange
 
     def _take_exchange(self) -> Exchange | None:
         """The exchange, which is this turn's no more."""

@@ -12,6 +12,7 @@ from gateway.core.decision import Session
 from gateway.core.headers import RequestHeaderFilter, ResponseHeaderFilter
 from gateway.credentials.upstream_user import identity_headers
 from gateway.proxy.autodiscover import autodiscover_rules
+from gateway.proxy.heartbeat import bounds
 from gateway.proxy.judge import Rules
 from gateway.proxy.routes import PathRule, Routes
 from gateway.proxy.self_check import SELF_CHECK
@@ -65,6 +66,7 @@ class Parts:
             "routes": Routes(self._path_rules()),
             "eas": self.config.eas,
             "caps": self.config.eas.caps,
+            "bounds": bounds(self.config.eas),
             "devices": self.config.devices.policy,
             "request_filter": RequestHeaderFilter(identity_headers(*self.config.upstream)),
             "response_filter": ResponseHeaderFilter(),

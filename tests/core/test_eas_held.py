@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.eas_held import LONGEST_SECONDS, clamp, heartbeat_out_of_bounds, seconds_held
+from gateway.core.eas_held import (
+    LONGEST_SECONDS,
+    clamp,
+    heartbeat_out_of_bounds,
+    is_sync_held,
+    seconds_held,
+)
 from gateway.core.wbxml import HEADER, Child, Element, decode, element, encode
 from gateway.errors import WbxmlError
 
@@ -236,3 +242,32 @@ class TestOutOfBounds:
     def test_none(self, command: str, body: bytes) -> None:
         """Within bounds there is no such answer, nor for a Sync whose changes it would lose."""
         assert _out_of_bounds(command, body) is None
+
+
+class TestIsSyncHeld:
+    """Whether a Sync asks to be held."""
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_what_it_says(self, before: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+        """An interval says so, its lack or 0 not; the same as before, or Partial, is as before."""
+        wait = encode(element("AirSync:Sync", element("AirSync:Wait", "10")))
+        beat = encode(element("AirSync:Sync", element("AirSync:HeartbeatInterval", "900")))
+        none = encode(element("AirSync:Sync", element("AirSync:Wait", "0")))
+        plain = encode(element("AirSync:Sync", element("AirSync:WindowSize", "5")))
+        partial = encode(element("AirSync:Sync", element("AirSync:Partial")))
+        assert [is_sync_held(one, before=before) for one in (wait, beat)] == [True, True]
+        assert [is_sync_held(one, before=before) for one in (none, plain)] == [False, False]
+        assert [is_sync_held(one, before=before) for one in (b"", partial)] == [before, before]
+
+    def test_nonsense_does_not(self) -> None:
+        """Even if it has the bytes of a tag that matters."""
+        assert not is_sync_held(b"\x5f\x69\x23", before=True)
+
+    @given(st.binary(max_size=64), st.integers(0, 60))
+    def test_what_is_not_read_would_have_said_no(self, value: bytes, minutes: int) -> None:
+        """The look at the bytes alone never differs from the whole reading."""
+        parts = (element("AirSync:SyncKey", value), element("AirSync:Wait", str(minutes)))
+        for children in (parts[:1], parts):
+            body = encode(element("AirSync:Sync", *children))
+            seconds = seconds_held("Sync", body)
+            assert is_sync_held(body, before=False) is bool(seconds)

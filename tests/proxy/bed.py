@@ -28,11 +28,13 @@ from gateway.core.mailbox import Mailbox
 from gateway.core.names import fold
 from gateway.core.revocation import RevocationState, RevocationStatus
 from gateway.core.username_binding import DEFAULT_RULES
+from gateway.core.wbxml import element, encode
 from gateway.credentials.upstream_user import identity_headers
 from gateway.limits.node import Node, NodeLimits, Seat
 from gateway.proxy.autodiscover import autodiscover_rules
 from gateway.proxy.connections import Connections
 from gateway.proxy.downstream import Downstream
+from gateway.proxy.heartbeat import bounds
 from gateway.proxy.index import Key
 from gateway.proxy.judge import Judge, Rules
 from gateway.proxy.observer import Observer
@@ -320,6 +322,9 @@ def post(
 
 
 OTHER_USER = "Cmd=Sync&User=bob%40example.test&DeviceId=d1&DeviceType=x"
+WAITING = encode(element("AirSync:Sync", element("AirSync:Wait", "10")))
+"""The body of a Sync that asks to be held."""
+
 PING = "Cmd=Ping&User=alice%40example.test&DeviceId=d1&DeviceType=x"
 
 
@@ -413,6 +418,7 @@ class Bed:
             clock=self._clock,
             eas=self.eas,
             caps=self.eas.caps,
+            bounds=bounds(self.eas),
         )
         self.services.proxies = self.proxies
         loop = asyncio.get_running_loop()

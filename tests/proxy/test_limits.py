@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.reasons import Reason
 from tests.helpers import Pki
-from tests.proxy.bed import PING, Bed, Phone, bed, eventually, ok, post
+from tests.proxy.bed import PING, WAITING, Bed, Phone, bed, eventually, ok, post
 from tests.proxy.resuming import Resuming
 
 FOLDER_SYNC = PING.replace("Ping", "FolderSync")
@@ -19,7 +19,7 @@ FOLDER_SYNC = PING.replace("Ping", "FolderSync")
 async def _held(plane: Bed, query: str = PING) -> Phone:
     """A phone whose request the mail server holds."""
     phone, before = await plane.phone(), len(plane.mail.requests)
-    phone.writer.write(post(b"x", query=query))
+    phone.writer.write(post(WAITING if "Sync" in query else b"x", query=query))
     await eventually(lambda: len(plane.mail.requests) > before)
     return phone
 
