@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup run test cover cover-core check format certs test-postgresql test-real test-scale \
-	test-browser soak pkits bench bench-crl clean
+.PHONY: setup run test test-processes cover cover-core check format certs test-postgresql test-real \
+	test-scale test-browser soak pkits bench bench-crl clean
 
 setup: $(STAMP)
 
@@ -32,9 +32,13 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 test: setup
 	$(PYTEST)
 
+# Whole gateways as processes: killed, drained, reloaded, restarted; about two minutes.
+test-processes: setup
+	$(PYTEST) tests/blackbox
+
 # The same tests with branch coverage, which nearly doubles their time, and its floors.
 cover: setup
-	$(PYTEST) --cov --cov-report=
+	$(PYTEST) --cov --cov-report= tests tests/blackbox
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='gateway/core/*' --fail-under=100
 

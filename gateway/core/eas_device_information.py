@@ -66,6 +66,6 @@ def clean_text(text: str) -> str | None:
     White space of any kind becomes one space. Unicode's categories C (control, format such as the
     marks that turn the direction of writing, surrogate, private, unassigned) are dropped.
     """
-    words = " ".join(text[: 4 * MAX_TEXT].split())
-    kept = "".join(one for one in words if not unicodedata.category(one).startswith("C"))
-    return kept[:MAX_TEXT].strip() or None
+    lines = " ".join(text[: 4 * MAX_TEXT].split())
+    kept = "".join(one for one in lines if not unicodedata.category(one).startswith("C"))
+    return " ".join(kept.split())[:MAX_TEXT].strip() or None

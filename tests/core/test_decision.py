@@ -128,7 +128,7 @@ class TestTable:
             Reason.DEVICE_OF_ANOTHER_MAILBOX,
             Reason.COMMAND_NOT_ALLOWED,
             Reason.PROTOCOL_VERSION_NOT_ALLOWED,
-            Reason.NO_CERTIFICATE,
+            Reason.AUTHORIZATION_NOT_ALLOWED,
             Reason.PATH_NOT_ALLOWED,
             Reason.STATE_UNAVAILABLE,
             Reason.UPSTREAM_UNAVAILABLE,

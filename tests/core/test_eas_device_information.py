@@ -115,6 +115,7 @@ class TestText:
             ("\ud800\ue000\U000f0000", None),
             ("\u200b", None),
             ("\u200b \u200b", None),
+            ("0 \x7f 0", "0 0"),
             ("J\u00fcrgen \U0001f4f1", "J\u00fcrgen \U0001f4f1"),
             ("", None),
         ],
