@@ -26,7 +26,7 @@ from gateway.runtime.batch_writer import BatchWriter
 from gateway.runtime.crl_facts import CrlWatch
 from gateway.runtime.housekeeping import keep_house
 from gateway.runtime.inbox import Inbox
-from gateway.runtime.process import ProcessArguments, end_within, watch_lifeline
+from gateway.runtime.process import ProcessArguments, end_alone, end_within, watch_lifeline
 from gateway.runtime.settings import Settings, generation
 from gateway.runtime.status import StatusSender
 from gateway.runtime.store_watch import StoreWatch
@@ -120,13 +120,14 @@ class Control:
         return not self._has_failed
 
     def _alone(self) -> None:
-        end_within(_ALONE_SECONDS)
+        end_alone(_ALONE_SECONDS)
         self._stop.set()
 
     def _failed(self) -> None:
         """Half of it would go unnoticed: the next control process does all of it."""
         self._has_failed = True
-        self._alone()
+        end_within(_ALONE_SECONDS)
+        self._stop.set()
 
     def _build(self, settings: Settings) -> None:
         """What asks for CRLs, by `settings`."""

@@ -27,7 +27,7 @@ from gateway.proxy.services import Services
 from gateway.proxy.upstreams import Upstreams
 from gateway.runtime.following import Following, Known
 from gateway.runtime.parts import Parts
-from gateway.runtime.process import ProcessArguments, end_within, watch_lifeline
+from gateway.runtime.process import ProcessArguments, end_alone, end_within, watch_lifeline
 from gateway.runtime.settings import Settings, generation
 from gateway.runtime.status import StatusSender
 from gateway.tasks import Tasks
@@ -127,7 +127,7 @@ class Worker:
 
     def _alone(self) -> None:
         """The supervisor is gone: whoever starts the next one waits for the port."""
-        end_within(_ALONE_SECONDS)
+        end_alone(_ALONE_SECONDS)
         self._drain_seconds = _ALONE_DRAIN_SECONDS
         self._stop.set()
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +44,13 @@ async def test_the_end_of_the_lifeline_is_noticed_once() -> None:
     await asyncio.sleep(0)
     assert calls == ["ended"]
     os.close(reading)
+
+
+def test_who_is_alone_gives_way_and_is_gone() -> None:
+    """Whatever it hangs in; the next gateway begins at the same time on the same CPUs."""
+    script = (
+        "import os, time; from gateway.runtime.process import end_alone; before = os.nice(0);"
+        "end_alone(0.05); print(os.nice(0) - before, flush=True); time.sleep(3600)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"10\n")

@@ -21,7 +21,7 @@ from tests.scale.nodes import fill, mail_server, new_node, store_of
 from tests.scale.phones import make_phones
 from tests.scale.priority import before_others
 
-HOLDING = 400
+HOLDING = 2000
 SYNCING = 40
 SYNCS_PER_SECOND = 200.0
 PAUSE_SECONDS = SYNCING / SYNCS_PER_SECOND  # of each phone, before it asks again

@@ -1,4 +1,9 @@
-"""kill -9 of each process under load: nothing acknowledged is lost, and service is soon back."""
+"""kill -9 of each process under load: nothing acknowledged is lost, and service is soon back.
+
+The load: 2,000 phones that hold Pings, of which those of the killed process come back at once, 200
+Syncs and 20 revokes a second. The phones that come back share the CPUs with the gateway here, so
+that more of them would measure themselves.
+"""
 
 import os
 import signal
