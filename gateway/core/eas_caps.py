@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.core.decision import Deny
-from gateway.core.eas import COMMANDS, EasRequest
+from gateway.core.eas import COMMANDS, PROTOCOL_VERSIONS, EasRequest
 from gateway.core.headers import Header
 from gateway.core.reasons import Reason
 
@@ -30,6 +30,11 @@ class Caps:
     min_version: str = OLDEST
     max_version: str = NEWEST
     commands: frozenset[str] = COMMANDS
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that are let through, the lowest first."""
+        return tuple(sorted(filter(self._takes, PROTOCOL_VERSIONS), key=_number))
 
     def judge(self, request: EasRequest) -> Deny | None:
         """A denial if the request asks for more; one that names no version means the oldest."""

@@ -73,8 +73,10 @@ class Answering:
 
     def _answered_in_words(self, ruling: Deny | LocalAnswer) -> bool:
         """Whether the ruling has words of the command, which are the answer then."""
-        request = self._admission.request
-        local = in_schema(ruling, request) if isinstance(ruling, Deny) else ruling
+        if isinstance(ruling, Deny):
+            local = in_schema(ruling, self._admission.request, self._services.caps.versions)
+        else:
+            local = ruling
         if local is not None:
             self._answer_here(local)
         return local is not None

@@ -10,6 +10,8 @@ _LARGE = frozenset(("SendMail", "SmartForward", "SmartReply", "Sync"))
 """What carries mail: a Sync does, too, with drafts and their attachments (MS-ASCMD section 2.2.1.21
 since version 16.0). All others, even ItemOperations, only say what they want."""
 
+_OTHER_PATH = "/"  # such a route has its path for a command
+
 _TOO_LARGE = 413
 
 
@@ -18,7 +20,7 @@ class BodyLimits:
     """Bytes of one request body that are taken.
 
     Attributes:
-        large: of a command that carries mail.
+        large: of a command that carries mail, and at the paths that `eas.allowed_paths` opens.
         small: of any other; no more than `large`.
     """
 
@@ -35,8 +37,12 @@ class BodyLimits:
 
     def refuses(self, command: str, length: int) -> RequestError | None:
         """A 413 for a body of `length` bytes or more, None if that is not too much."""
-        if length <= self.small or (command in _LARGE and length <= self.large):
+        if length <= self.small:
             return None
-        key, limit = ("body", self.large) if command in _LARGE else ("small_body", self.small)
+        key, limit = "small_body", self.small
+        if command in _LARGE or command.startswith(_OTHER_PATH):
+            key, limit = "body", self.large
+        if length <= limit:
+            return None
         detail = f"the body of {command} is larger than {limit} bytes (limits.{key}_bytes)"
         return RequestError(detail, _TOO_LARGE)

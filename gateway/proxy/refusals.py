@@ -1,6 +1,6 @@
 """What a phone gets that is refused for what it is or asks, in the words of ActiveSync."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -24,12 +24,19 @@ _REFUSALS: Final[Mapping[Reason, DeviceRefusal]] = MappingProxyType(
 _NOT_KEPT: Final[Header] = (b"Cache-Control", b"no-store")
 
 
-def in_schema(denial: Deny, request: EasRequest) -> LocalAnswer | None:
-    """The denial as an answer to the command that was asked; None for reasons that have none."""
+def in_schema(
+    denial: Deny, request: EasRequest, versions: Sequence[str] = ()
+) -> LocalAnswer | None:
+    """The denial as an answer to the command that was asked; None for reasons that have none.
+
+    A phone whose version is refused is told `versions`, and then asks which ones there are.
+    """
     meaning = _REFUSALS.get(denial.reason)
     if meaning is None:
         return None
-    answer = refusal(meaning, request.command, request.protocol_version)
+    answer = refusal(
+        meaning, request.command, request.protocol_version, supported_versions=versions
+    )
     return as_local(answer, denial)
 
 

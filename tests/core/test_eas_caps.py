@@ -39,6 +39,21 @@ class TestRequests:
         """The bounds belong to it; a request without a version is of the oldest."""
         assert _reason(Caps(min_version="12.1", max_version="14.1"), "Sync", version) is reason
 
+    def test_no_version_is_the_oldest(self) -> None:
+        """Below every lowest version but its own, and above none."""
+        assert _reason(Caps(max_version="12.0"), "Sync", None) is None
+        reason = _reason(Caps(min_version="12.0"), "Sync", None)
+        assert reason is Reason.PROTOCOL_VERSION_NOT_ALLOWED
+
+    def test_the_versions_are_named_in_their_order(self) -> None:
+        """Those that a phone may name, from the lowest to the highest that is let through."""
+        assert Caps(min_version="12.1", max_version="16.0").versions == (
+            "12.1",
+            "14.0",
+            "14.1",
+            "16.0",
+        )
+
     def test_a_command_that_is_left_out(self) -> None:
         """It is refused in every version."""
         caps = Caps(commands=frozenset({"Sync"}))

@@ -161,7 +161,12 @@ class TestConcurrent:
 
     def test_a_refused_request_counts_for_nothing(self) -> None:
         """Neither as under way nor as one of the rate."""
-        limits = _off(concurrent_requests_mailbox=1, requests_per_minute_device=1)
+        limits = _off(
+            concurrent_requests_mailbox=1,
+            concurrent_requests_device=1,
+            requests_per_minute_device=1,
+            request_burst_device=1,
+        )
         with workers(limits) as (one, _):
             busy, phone = _Phone(one, device="d2"), _Phone(one)
             assert busy.ask() is None

@@ -31,13 +31,15 @@ class TestCaps:
                 assert answer.get("ms-asprotocolcommands") == ["Sync,Ping"]
 
     async def test_a_newer_version_is_refused(self, pki: Pki) -> None:
-        """In the schema of the command, without the mail server, and the connection stays."""
+        """In the schema of the command, which names those that are let in; the connection stays."""
         async with bed(pki, eas={"max_protocol_version": "14.0"}) as plane:
             phone = await plane.phone()
             answer = await phone.ask(post())
             assert decode(answer.body).text_at("AirSync:Status") == "138"
             assert plane.mail.requests == []
             assert plane.audit()[-1]["reason"] == "PROTOCOL_VERSION_NOT_ALLOWED"
+            for field in ("x-ms-rp", "ms-asprotocolversions"):
+                assert answer.get(field) == ["2.5,12.0,12.1,14.0"]
             older = post().replace(b"MS-ASProtocolVersion: 14.1", b"MS-ASProtocolVersion: 14.0")
             assert (await phone.ask(older)).body == b"ok"
 

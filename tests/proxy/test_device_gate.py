@@ -157,6 +157,16 @@ class TestAccess:
         assert (await phone.ask(post(headers=_AGENT))).body == b"ok"
         assert _status(await phone.ask(post())) == "129"
 
+    async def test_a_device_that_calls_itself_another_type(self, plane: Bed) -> None:
+        """It is judged by what each request says."""
+        rule = DeviceRule(1, Characteristic.DEVICE_TYPE, "iPhone", Access.BLOCK)
+        await _registered(plane, rules=(rule,))
+        phone = await plane.phone()
+        other = post(query=_query("Sync").replace("iPhone", "iPad"))
+        assert (await phone.ask(other)).body == b"ok"
+        assert _status(await phone.ask(post(query=_query("Sync")))) == "129"
+        assert (await phone.ask(other)).body == b"ok"
+
     async def test_one_device_too_many(self, plane: Bed) -> None:
         """Status 177, and the registry is not told of it."""
         plane.services.devices = DevicePolicy(limit=1)

@@ -89,17 +89,18 @@ class TestCheck:
             assert len(hosts.pools[0]._idle) == 1
             hosts.close()
 
-    async def test_a_server_error_is_down_until_it_is_over(self) -> None:
+    @pytest.mark.parametrize("status", [500, 503])
+    async def test_a_server_error_is_down_until_it_is_over(self, status: int) -> None:
         """Each change is told once, with what was found."""
         async with mail_server() as mail:
-            mail.answer = b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n"
+            mail.answer = b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % status
             changes = Changes()
             url = f"http://127.0.0.1:{mail.port}"
             hosts = _hosts(url, changes=changes)
             await hosts.resolve()
             for _ in range(2):
                 await hosts.check(hosts.pools[0])
-            assert changes.told == [(url, False, f"{url} answers OPTIONS with 503")]
+            assert changes.told == [(url, False, f"{url} answers OPTIONS with {status}")]
             assert not hosts.is_up(hosts.pools[0])
             mail.answer = ok()
             for _ in range(2):

@@ -157,6 +157,20 @@ class TestBodies:
             assert (await phone.ask(post(b"x" * 4096, query=query))).status == 200
             assert (await phone.ask(post(b"x" * 4097, query=query))).status == 413
 
+    async def test_other_paths_may_carry_mail(self, pki: Pki) -> None:
+        """A mail program at /EWS sends attachments, too: limits.body_bytes."""
+        limits = {"small_body_bytes": 1024, "body_bytes": 4096}
+        async with bed(pki, limits=limits, eas={"allowed_paths": ["/EWS"]}) as plane:
+            phone = await plane.phone()
+            raw = [post(b"x" * size, query=PING) for size in (4096, 4097)]
+            fits, too_large = (
+                one.replace(b"/Microsoft-Server-ActiveSync?", b"/EWS/Exchange.asmx?") for one in raw
+            )
+            assert (await phone.ask(fits)).status == 200
+            assert (await phone.ask(too_large)).status == 413
+            detail = "the body of /EWS is larger than 4096 bytes (limits.body_bytes)"
+            assert plane.log()[-1]["detail"] == detail
+
     async def test_any_other_may_not(self, pki: Pki) -> None:
         """413 at once, or in the middle where no length was said; the log names the key."""
         async with bed(pki, limits={"small_body_bytes": 1024}) as plane:
