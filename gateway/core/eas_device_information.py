@@ -2,8 +2,8 @@
 
 MS-ASCMD section 2.2.3.45 and, from version 14.1 on, inside Provision (MS-ASPROV section 2.2.2.53).
 The phone may say anything: the texts are for people and for rules by name, never proof. IMEI, phone
-number and mobile operator are left where they are: they say nothing that a rule needs, and what is
-not read cannot be kept, shown or lost.
+number, its owner's name for it and the rest are left where they are: they say nothing that a rule
+needs, and what is not read cannot be kept, shown or lost.
 """
 
 import unicodedata
@@ -26,9 +26,6 @@ class DeviceInformation:
 
     model: str | None = None
     os: str | None = None
-    os_language: str | None = None
-    friendly_name: str | None = None
-    user_agent: str | None = None
 
 
 def read_device_information(body: bytes) -> DeviceInformation | None:
@@ -45,13 +42,7 @@ def device_information(root: Element) -> DeviceInformation | None:
     said = root.find("Settings:DeviceInformation", "Settings:Set")
     if said is None:
         return None
-    found = DeviceInformation(
-        model=_text(said, "Settings:Model"),
-        os=_text(said, "Settings:OS"),
-        os_language=_text(said, "Settings:OSLanguage"),
-        friendly_name=_text(said, "Settings:FriendlyName"),
-        user_agent=_text(said, "Settings:UserAgent"),
-    )
+    found = DeviceInformation(_text(said, "Settings:Model"), _text(said, "Settings:OS"))
     return None if found == DeviceInformation() else found
 
 

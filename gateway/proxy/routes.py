@@ -25,7 +25,6 @@ class Route:
         method, rest: what stands in the request line for the mail server before and behind the
             path, with the CRLF.
         command: for logs and counters.
-        held: whether the mail server may keep the answer back (MS-ASCMD 2.2.1.13, 2.2.1.21).
         path: for the mail server; None: that of its ActiveSync.
         responder: who answers, or looks into each request; None: the mail server answers all.
     """
@@ -34,7 +33,6 @@ class Route:
     method: bytes
     rest: bytes
     command: str
-    held: bool
     path: bytes | None = None
     responder: Responder | None = None
 
@@ -97,7 +95,6 @@ class Routes:
             method=method + b" ",
             rest=b"%b%b HTTP/1.1\r\n" % (mark, query),
             command=command,
-            held=command in {"Ping", "Sync"},
         )
 
     def _read_other(self, method: bytes, target: Target) -> Route | Deny:
@@ -113,7 +110,6 @@ class Routes:
             method=method + b" ",
             rest=b"%b%b HTTP/1.1\r\n" % (mark, target.query),
             command=rule.command,
-            held=False,
             path=target.path.encode("ascii"),
             responder=rule.responder,
         )

@@ -15,6 +15,7 @@ from gateway.core.device import (
     WipeState,
 )
 from gateway.core.device_registry import DeviceName
+from gateway.core.eas_provision import can_be_told
 from gateway.core.names import fold
 from gateway.errors import StateError
 from gateway.store.audit import insert_records
@@ -24,8 +25,6 @@ from gateway.store.schema import ChangeKind, devices
 
 DeviceEvent = Device | WipeProgress
 """A device that was seen, with what it said, or what became of its wipe."""
-
-_ACCOUNT_ONLY_VERSION = "16.1"  # MS-ASPROV section 2.2.2.1
 
 
 class Devices:
@@ -101,10 +100,10 @@ class Devices:
                     f"the device {known.device_id} was wiped already; `device allow` lets it in "
                     "again, and then it can be wiped again"
                 )
-            if kind is WipeKind.ACCOUNT_ONLY and known.protocol_version != _ACCOUNT_ONLY_VERSION:
+            if not can_be_told(kind, known.protocol_version):
                 raise StateError(
-                    f"the device {known.device_id} has not spoken {_ACCOUNT_ONLY_VERSION}, which "
-                    f"--account-only needs; it spoke {known.protocol_version or 'no version'} last"
+                    f"the device {known.device_id} does not speak 16.1, which --account-only "
+                    f"needs; it spoke {known.protocol_version or 'no version'} last"
                 )
             return replace(known, wipe=Wipe(WipeState.PENDING, kind, self._database.now()))
 

@@ -110,7 +110,7 @@ class Counters:
     Attributes:
         connections_accepted: TCP connections taken.
         connections_open: gauge; those alive now.
-        held_requests: gauge; Ping and Sync requests that wait for the upstream now.
+        held_requests: gauge; Pings, and Syncs that ask to be held, that wait for the upstream now.
         handshakes: by outcome, one of `HANDSHAKE_OUTCOMES`.
         decisions: by `ALLOW` or the name of the reason.
         requests: by (command, status); see `count_request`.

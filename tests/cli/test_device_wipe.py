@@ -95,7 +95,7 @@ def test_account_only_needs_a_version(commands: Commands) -> None:
     with commands.store() as store:
         store.devices.record([Device(ALICE, "ApplF4", AT, AT, protocol_version="14.1")])
     error = commands.refusal("device", "wipe", "ApplF4", "--account-only", "--yes")
-    assert "has not spoken 16.1, which --account-only needs; it spoke 14.1 last" in error
+    assert "does not speak 16.1, which --account-only needs; it spoke 14.1 last" in error
     assert not wiped(commands).is_due
 
 

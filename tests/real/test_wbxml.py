@@ -128,7 +128,7 @@ class TestProvision:
             "<Policies><Policy><PolicyType>MS-EAS-Provisioning-WBXML</PolicyType></Policy>"
             "</Policies></Provision>"
         )
-        device = DeviceInformation("iPhone15C2", "iOS 18.1", None, None, "Apple-iPhone15C2/2202.83")
+        device = DeviceInformation("iPhone15C2", "iOS 18.1")
         assert read_provision(body) == ProvisionRequest(ProvisionStep.POLICY_REQUEST, device=device)
 
     def test_policy_acknowledgement(self) -> None:
@@ -147,11 +147,11 @@ def test_settings() -> None:
     """Device information of Settings, with characters beyond ASCII."""
     body = wbxml_of(
         '<Settings xmlns="Settings:"><DeviceInformation><Set><Model>SM-S921B</Model>'
-        "<FriendlyName>Jürgens Telefon</FriendlyName><OSLanguage>Deutsch</OSLanguage>"
+        "<FriendlyName>Jürgens Telefon</FriendlyName><OS>Android für Köln</OS>"
         "<PhoneNumber>+4930123456</PhoneNumber></Set></DeviceInformation></Settings>"
     )
     assert read_device_information(body) == DeviceInformation(
-        model="SM-S921B", friendly_name="Jürgens Telefon", os_language="Deutsch"
+        model="SM-S921B", os="Android für Köln"
     )
 
 

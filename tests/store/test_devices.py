@@ -208,7 +208,7 @@ class TestWipe:
     def test_account_only_needs_a_version(self, store: Store, version: str | None) -> None:
         """A device that has not spoken 16.1 would not understand it."""
         store.devices.record([replace(PHONE, protocol_version=version)])
-        with pytest.raises(StateError, match=r"has not spoken 16.1, which --account-only needs"):
+        with pytest.raises(StateError, match=r"does not speak 16.1, which --account-only needs"):
             store.devices.wipe(NAME, WipeKind.ACCOUNT_ONLY)
         assert (wiped(store).state, trail(store)) == (WipeState.NONE, [])
 
