@@ -72,7 +72,7 @@ def _device(
         return denial
     if rules.lookup.device(mailbox.key, fold(device_id)) is None:
         return f"{device_id} may sync; it is a new device"
-    if wipe_of(facts, rules.lookup) is not None:
+    if wipe_of(facts, rules.lookup, rules.policy) is not None:
         return f"{device_id} may sync, but is to be wiped at its next request"
     return f"{device_id} may sync"
 

@@ -106,10 +106,17 @@ class _Case:
     policy: DevicePolicy
 
 
-def wipe_of(facts: DeviceFacts, lookup: DeviceLookup) -> Wipe | None:
-    """The wipe that the device of this request is to be told, or None."""
+def wipe_of(facts: DeviceFacts, lookup: DeviceLookup, policy: DevicePolicy) -> Wipe | None:
+    """The wipe that the device of this request is to be told, or None.
+
+    One that is tied to another certificate is another device, which neither learns of the wipe nor
+    acknowledges it.
+    """
     known = _known(facts, lookup)
-    return known.wipe if known is not None and known.wipe.is_due else None
+    if facts.device_id is None or known is None or not known.wipe.is_due:
+        return None
+    case = _Case(facts, fold(facts.device_id), known, lookup, policy)
+    return None if _other_certificate(case) is not None else known.wipe
 
 
 def judge_device(facts: DeviceFacts, lookup: DeviceLookup, policy: DevicePolicy) -> Deny | None:

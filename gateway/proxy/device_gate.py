@@ -159,7 +159,7 @@ class DeviceGate:
             device_id=request.device_id,
             user_agent=user_agent,
             known=_known(facts, registry),
-            wipe=wipe_of(facts, registry),
+            wipe=wipe_of(facts, registry, policy),
             denial=judge_device(facts, registry, policy),
         )
         return judged

@@ -129,9 +129,18 @@ class TestWipe:
         """The wipe that is due, to the device that it is meant for alone."""
         wipe = Wipe(WipeState.PENDING, WipeKind.ACCOUNT_ONLY, START)
         registry = DeviceRegistry.of([device(wipe=wipe), device("2", wipe=Wipe())])
-        assert wipe_of(request(), registry) == wipe
+        assert wipe_of(request(), registry, DevicePolicy()) == wipe
         for other in (request("2"), request("3"), request(None), request(mailbox=BOB)):
-            assert wipe_of(other, registry) is None
+            assert wipe_of(other, registry, DevicePolicy()) is None
+
+    def test_not_of_a_device_with_another_certificate(self) -> None:
+        """Where a pin ties the device to its certificate, another one cannot answer for it."""
+        wipe = Wipe(WipeState.PENDING, WipeKind.FULL, START)
+        registry = DeviceRegistry.of([device(wipe=wipe, certificate=CERTIFICATE)])
+        pinned = DevicePolicy(pin=Pin.DEVICE_TO_CERTIFICATE)
+        assert wipe_of(request(certificate=OTHER), registry, pinned) is None
+        assert wipe_of(request(certificate=OTHER), registry, DevicePolicy()) == wipe
+        assert wipe_of(request(certificate=CERTIFICATE), registry, pinned) == wipe
 
 
 class TestRules:

@@ -12,6 +12,7 @@ from gateway.core.device import (
     Access,
     Characteristic,
     Device,
+    DeviceCertificate,
     DeviceRule,
     Wipe,
     WipeKind,
@@ -375,6 +376,24 @@ class TestWipe:
         assert (await phone.ask(_provision().replace(b"d1", b"d2"))).status == 403
         assert (await phone.ask(post(method="OPTIONS", query=""))).status == 403
         assert plane.messages("wipe") == []
+
+    @pytest.mark.parametrize("disabled", [False, True])
+    async def test_nor_with_another_certificate_than_that_of_its_pin(
+        self, plane: Bed, *, disabled: bool
+    ) -> None:
+        """A second phone of the mailbox cannot acknowledge the wipe of the first one."""
+        plane.services.devices = DevicePolicy(pin=Pin.DEVICE_TO_CERTIFICATE)
+        if disabled:
+            await _refuse_mailbox(plane, "disabled")
+        pinned = DeviceCertificate("another-ca", 1, _LONG_AGO)
+        await _registered(plane, replace(_DEVICE, certificate=pinned, wipe=_FULL))
+        answer = await (await plane.phone()).ask(_provision(_DONE))
+        if disabled:
+            assert answer.status == 403
+        else:
+            assert _status(answer, "Provision:Status") == "129"
+        assert plane.messages("wipe") == []
+        assert plane.mail.requests == []
 
     async def test_a_revoked_certificate_gets_nothing(self, plane: Bed) -> None:
         """It proves nothing any more."""
