@@ -62,7 +62,7 @@ def parse_query(query: bytes, *, method: bytes = b"POST") -> EasRequest:
 
     Raises:
         RequestError: The query has no meaning or more than one, or a POST names no command or
-            device.
+            device, or OPTIONS for its command.
     """
     if len(query) > MAX_QUERY_BYTES:
         raise RequestError(f"the query is longer than {MAX_QUERY_BYTES} bytes")
@@ -74,8 +74,11 @@ def parse_query(query: bytes, *, method: bytes = b"POST") -> EasRequest:
     if "&" not in text and _BASE64_FORM.fullmatch(text):
         return decode_blob(text)
     request = _parse_plain(text) if text else EasRequest()
-    if method == b"POST" and (request.command is None or request.device_id is None):
-        raise RequestError("the query names no Cmd or no DeviceId")
+    if method == b"POST":
+        if request.command is None or request.device_id is None:
+            raise RequestError("the query names no Cmd or no DeviceId")
+        if request.command == "OPTIONS":
+            raise RequestError("the Cmd of a POST is OPTIONS, which is a method of its own")
     return request
 
 

@@ -180,6 +180,12 @@ class TestOptions:
         assert parsed("User=a&DeviceId=D1", b"OPTIONS").command is None
         assert parsed("Cmd=Options&User=a", b"OPTIONS").command == "OPTIONS"
 
+    @pytest.mark.parametrize("command", ["OPTIONS", "options", "%4FPTIONS"])
+    def test_is_no_command_of_a_post(self, command: str) -> None:
+        """It is let through whatever the device, and its body would be, too."""
+        with pytest.raises(RequestError, match="a method of its own"):
+            parsed(f"Cmd={command}&User=a&DeviceId=D1")
+
 
 class TestForm:
     """How the two forms are told apart."""
