@@ -184,6 +184,7 @@ class Admission:
             client_keeps=head.keep_alive,
             http_1_0=head.http_1_0,
             is_head=head.method == b"HEAD",
+            is_activesync=route.path is None,
             began=began,
         )
 

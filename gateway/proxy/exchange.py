@@ -16,6 +16,10 @@ _REFUSED = frozenset((401, 407))
 """What must not reach a phone: a challenge, which it would ask its owner about."""
 
 _REDIRECT = 451
+_MOVED = frozenset((301, 302, 303, 307, 308))
+"""What would lead a phone past the gateway: ActiveSync knows none of them (MS-ASHTTP 2.2.2.1.1)."""
+
+_LOOKED_AT = _REFUSED | _MOVED | {_REDIRECT}
 
 
 class Downstream(Protocol):
@@ -239,14 +243,15 @@ class Exchange:
 
     def _is_refused(self, head: ResponseHead) -> bool:
         """Whether the phone must not have this answer; then the exchange is over."""
-        if head.status in _REFUSED:
-            self._fail(UpstreamError(f"the mail server answered {head.status}"))
-        elif head.status == _REDIRECT:
+        status = head.status
+        if status not in _LOOKED_AT or (status in _MOVED and not self._request.is_activesync):
+            return False
+        if status == _REDIRECT:
             self._come_to_end()
             self._drop_connection()
             self._client.redirected(head.headers)
         else:
-            return False
+            self._fail(UpstreamError(f"the mail server answered {status}"))
         return True
 
     def _break(self, error: UpstreamError, *, begun: bool) -> None:

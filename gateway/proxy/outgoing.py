@@ -26,6 +26,7 @@ class Outgoing:
         retriable: repeating the request changes nothing (RFC 9110 section 9.2.2).
         client_keeps: the device wants its connection to stay.
         http_1_0: the device speaks HTTP/1.0, which has no chunks.
+        is_activesync: it has no answers that send a device elsewhere by Location.
         is_head: no answer to it has a body (RFC 9110 section 9.3.2).
         began: when the request arrived, in `time.perf_counter` seconds.
     """
@@ -37,3 +38,4 @@ class Outgoing:
     http_1_0: bool
     began: float
     is_head: bool = False
+    is_activesync: bool = False

@@ -219,6 +219,18 @@ class TestAnswer:
         assert (answer.status, answer.get("retry-after")) == (503, ["60"])
         assert (await phone.ask(post())).status == 503
 
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_a_redirect_never_leads_a_phone_away(self, plane: Bed, status: int) -> None:
+        """Nothing of where a mail server would send it reaches it: 503, and the record says why."""
+        plane.mail.answer = (
+            b"HTTP/1.1 %d x\r\nLocation: https://inside.example.test/\r\nContent-Length: 0\r\n\r\n"
+            % status
+        )
+        phone, answer = await _one(plane)
+        assert (answer.status, answer.get("location")) == (503, [])
+        assert (await phone.ask(post())).status == 503
+        assert str(status) in plane.audit()[-1]["detail"]
+
     async def test_other_errors_reach_the_phone(self, plane: Bed) -> None:
         """449 and the like are ActiveSync's own (MS-ASHTTP section 2.2.2.1.1)."""
         plane.mail.answer = b"HTTP/1.1 449 Retry after PROVISION\r\nContent-Length: 0\r\n\r\n"
