@@ -12,6 +12,7 @@ from gateway.errors import RequestError
 from gateway.proxy.local import Responder
 
 _MOST_TARGETS = 4096
+_LONGEST_REMEMBERED = 512  # bytes: a phone's own targets are shorter
 _METHODS = frozenset((b"POST", b"OPTIONS"))  # all that MS-ASHTTP section 2.2.1.1.1.1 knows
 _NEVER = frozenset((b"CONNECT", b"TRACE"))
 
@@ -75,9 +76,10 @@ class Routes:
         known = self._known.get(key)
         if known is None:
             known = self._read(method, target, host)
-            if len(self._known) >= _MOST_TARGETS:
-                self._known.clear()
-            self._known[key] = known
+            if len(target) + len(host or b"") <= _LONGEST_REMEMBERED:
+                if len(self._known) >= _MOST_TARGETS:
+                    self._known.clear()
+                self._known[key] = known
         return known
 
     def _read(self, method: bytes, target: bytes, host: bytes | None) -> Route | Deny:

@@ -56,6 +56,10 @@ def test_memory_is_bounded() -> None:
     for number in range(5000):
         routes.find(b"POST", _TARGET + b"%d" % number, b"h")
     assert len(routes._known) <= 4096
+    routes = Routes()
+    for number in range(100):
+        routes.find(b"GET", b"/" + b"x" * 8000 + b"%d" % number, b"h")
+    assert routes._known == {}
 
 
 class TestPathRules:
