@@ -37,6 +37,11 @@ Ruling = Deny | LocalAnswer | Responder | None
 """A denial; an answer; who is to look into the request; or nothing against it."""
 
 _READ_BYTES = SMALL_LIMITS.size
+_AGENT_BYTES = 256  # of a User-Agent: rules are compared with it, and it is kept for long
+_MOST_SAYINGS = 16
+"""Versions and policy keys that a connection reports of its device, until the verdict is made anew:
+phones have one or two, and whoever names ever new ones is not to fill memory and the registry."""
+
 _NO_DEVICE_NEEDED = frozenset({None, "OPTIONS"})
 _INFORMING = frozenset({"Settings", "Provision"})
 
@@ -136,6 +141,7 @@ class DeviceGate:
 
     def _judge(self, request: EasRequest, mailbox: Mailbox, user_agent: bytes | None) -> _Judged:
         last, edition = self._judged, self._verdicts.edition
+        user_agent = None if user_agent is None else user_agent[:_AGENT_BYTES]
         if (
             last is not None
             and last.edition == edition
@@ -210,7 +216,7 @@ class DeviceGate:
 
     def _tell(self, judged: _Judged, request: EasRequest) -> None:
         saying = request.protocol_version, request.policy_key
-        if saying not in self._told:
+        if saying not in self._told and len(self._told) < _MOST_SAYINGS:
             self._told |= {saying}
             self._send(judged, request, DeviceInformation())
 

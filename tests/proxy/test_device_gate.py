@@ -232,6 +232,23 @@ class TestRegistry:
         assert [one["user_agent"][-3:] for one in told] == ["1.0", "2.0", "2.0"]
         assert told[-1]["protocol_version"] == "16.1"
 
+    async def test_of_a_few_policy_keys_a_connection(self, plane: Bed) -> None:
+        """Who names ever new ones fills neither memory nor the registry."""
+        await _registered(plane, _DEVICE)
+        phone = await plane.phone()
+        for key in range(30):
+            assert (await phone.ask(post(headers=f"X-MS-PolicyKey: {key}\r\n"))).status == 200
+        assert len(plane.messages("device")) == 16
+
+    async def test_of_the_beginning_of_a_long_user_agent(self, plane: Bed) -> None:
+        """What is compared with rules, and kept, is no larger than what the registry has."""
+        rule = DeviceRule(1, Characteristic.USER_AGENT, "*end", Access.BLOCK)
+        await _registered(plane, _DEVICE, rules=(rule,))
+        phone = await plane.phone()
+        assert (await phone.ask(post(headers=f"User-Agent: {'a' * 256}end\r\n"))).status == 200
+        assert plane.messages("device")[-1]["user_agent"] == "a" * 256
+        assert _status(await phone.ask(post(headers="User-Agent: the end\r\n"))) == "129"
+
     async def test_again_after_an_hour_on_the_same_connection(self, plane: Bed) -> None:
         """The verdict is made anew then, without a further record, and the registry hears."""
         await _registered(plane, _DEVICE)
