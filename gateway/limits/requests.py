@@ -230,11 +230,14 @@ class Allowance:
         self._asking = None
         device, mailbox, step = self._device, self._mailbox, self._step
         words = self._counts.words
-        for one in (device, mailbox):
-            if one is not None:
-                one.numbers -= step
-                if one.at >= 0:
-                    words[one.at + 1] = one.numbers
+        if device is not None:
+            device.numbers -= step
+            if device.at >= 0:
+                words[device.at + 1] = device.numbers
+        if mailbox is not None:
+            mailbox.numbers -= step
+            if mailbox.at >= 0:
+                words[mailbox.at + 1] = mailbox.numbers
         if step == HELD:
             self._limits.counters.held_requests -= 1
         if self._ping and device is not None:

@@ -1,5 +1,7 @@
 """Whether one request of a connection is let in, and what the mail server is to see of it."""
 
+from dataclasses import dataclass
+
 from gateway.core.decision import Allow, Deny, judge_user
 from gateway.core.eas import EasRequest, with_headers
 from gateway.core.reasons import Reason
@@ -12,12 +14,35 @@ from gateway.proxy.messages import RequestHead
 from gateway.proxy.outgoing import Outgoing
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
+from gateway.proxy.upstreams import UpstreamService
 from gateway.proxy.verdicts import Verdicts
 
 _CONTINUE = b"100-continue"
 _DISCOVERY_FIELDS = b"Content-Type: text/xml; charset=utf-8\r\nAccept: text/xml\r\n"
 _MISDIRECTED = 421
 _EXPECTATION_FAILED = 417
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """The request that went to the mail server last, and all that its head was made of."""
+
+    outgoing: Outgoing
+    head: RequestHead
+    route: Route
+    service: UpstreamService
+    credentials: bytes
+
+    def is_made_of(
+        self, head: RequestHead, route: Route, service: UpstreamService, credentials: bytes
+    ) -> bool:
+        """Whether the same comes out again."""
+        return (
+            head is self.head
+            and route is self.route
+            and service is self.service
+            and credentials is self.credentials
+        )
 
 
 class Admission:
@@ -38,6 +63,7 @@ class Admission:
         "_passed_head",
         "_passed_route",
         "_passed_ruling",
+        "_sent",
         "_server_name",
         "_services",
         "_upstreams",
@@ -54,6 +80,7 @@ class Admission:
         self._verdicts = verdicts
         self._server_name = server_name
         self._host: bytes | None = None
+        self._sent: _Sent | None = None
         self._passed_head: RequestHead | None = None
         self._passed_edition = 0
         self._passed_route: Route | None = None
@@ -161,21 +188,27 @@ class Admission:
 
     def outgoing(self, head: RequestHead, began: float) -> Outgoing:
         """The request that was let in, as the mail server is to get it."""
-        if self.route is None:
+        route, service = self.route, self._verdicts.service
+        credentials, sent = self._verdicts.credentials, self._sent
+        if route is None:
             raise AssertionError("an allowed request has a route")
+        if sent is not None and sent.is_made_of(head, route, service, credentials):
+            again = sent.outgoing
+            again.length, again.client_keeps = head.content_length, head.keep_alive
+            again.began = began
+            return again
         if head.forwarded is None:
             fields = self._services.request_filter(head.headers)
             head.forwarded = b"\r\n".join((*map(b": ".join, fields), b""))
             head.headers = []  # the head may be remembered for long, and this is the most of it
-        route, service = self.route, self._verdicts.service
-        return Outgoing(
+        outgoing = Outgoing(
             head=b"".join(
                 (
                     route.method,
                     route.path or service.path,
                     route.rest,
                     self._forwarded,
-                    self._verdicts.credentials,
+                    credentials,
                     head.forwarded,
                 )
             ),
@@ -187,6 +220,8 @@ class Admission:
             is_activesync=route.path is None,
             began=began,
         )
+        self._sent = _Sent(outgoing, head, route, service, credentials)
+        return outgoing
 
     def discovery(self, began: float) -> Outgoing:
         """The gateway's own question to the mail server, for whom the request is let in."""
@@ -210,9 +245,9 @@ class Admission:
         return f"X-Forwarded-For: {self._address}\r\nX-Forwarded-Proto: https\r\n".encode()
 
     def _check_length(self, head: RequestHead) -> None:
-        length, route = head.content_length, self.route
-        if length and route is not None:
-            error = self._verdicts.service.bodies.refuses(route.command, length)
+        length, route, bodies = head.content_length, self.route, self._verdicts.service.bodies
+        if length and length > bodies.small and route is not None:
+            error = bodies.refuses(route.command, length)
             if error is not None:
                 raise error
 

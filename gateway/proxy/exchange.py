@@ -129,10 +129,13 @@ class Exchange:
 
     def whole(self, body: bytes) -> None:
         """As `body`, `end` and `advance`, for a request that is there whole."""
-        if body:
+        if self._buffers:
             self.body(body)
             if self._over:
                 return
+        elif body:
+            self._pending.append(body)
+            self._pending_size = len(body)
         self.request_ended = self._acquiring = True
         self._pools[self._attempt].acquire(self)
 
