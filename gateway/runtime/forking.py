@@ -8,17 +8,22 @@ disk meanwhile.
 import asyncio
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from gateway.runtime import worker
 from gateway.runtime.process import ProcessArguments
 
+_LOADING_NICE = 10
 _STANDARD = (0, 1, 2)
 _ERRORS = 2
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -133,6 +138,16 @@ def _settle(descriptors: Collection[int], name: str) -> None:
 
 def _control(arguments: ProcessArguments) -> int:
     # Control alone needs a web server; loading it in the supervisor would keep the workers waiting.
-    from gateway.runtime import control  # noqa: PLC0415 (loaded late)
+    with ThreadPoolExecutor(1) as aside:
+        control = aside.submit(_load_control).result()
+    status: int = control.main(arguments)
+    return status
 
-    return control.main(arguments)
+
+def _load_control() -> ModuleType:
+    """The module, loaded at the priority of a thread of its own: phones that come back go first.
+
+    It takes most of a second of a CPU that workers need when all phones connect again.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOADING_NICE)
+    return importlib.import_module("gateway.runtime.control")
