@@ -1,7 +1,7 @@
 """Connections: how many of one address and one certificate, and who waits under overload."""
 
 import time
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
 from gateway.config_limits import Limits
@@ -31,12 +31,12 @@ def address_key(address: str) -> str:
 
     Whoever has one address of a /64 has all of them (RFC 4291 section 2.5.1).
     """
+    if ":" not in address:
+        return address  # IPv4 as the kernel writes it, or what is no address
     try:
-        parsed: IPv4Address | IPv6Address = ip_address(address)
+        parsed = IPv6Address(address)
     except ValueError:
         return address
-    if isinstance(parsed, IPv4Address):
-        return str(parsed)
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return f"{int(parsed) >> _SITE_BITS:x}/64"

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from gateway.core.decision import Allow, Deny, judge_user
-from gateway.core.eas import EasRequest, with_headers
+from gateway.core.eas import EasRequest
 from gateway.core.reasons import Reason
-from gateway.core.target import host_name
 from gateway.errors import RequestError
 from gateway.limits.requests import Allowance, Asking
 from gateway.proxy.device_gate import DeviceGate, Ruling
@@ -129,7 +128,7 @@ class Admission:
         if head.single.get(b"expect", _CONTINUE).lower() != _CONTINUE:
             raise RequestError("an unknown expectation", _EXPECTATION_FAILED)
         if known is not None:
-            self.request = _request(known, head)
+            self.request = self._services.readings.request(known, head)
         return self._rule(head, route, verdict)
 
     def _within_limits(self, verdict: Allow, asking: Asking) -> Deny | None:
@@ -254,16 +253,7 @@ class Admission:
     def _check_host(self, host: bytes | None) -> None:
         """Host is the name that TLS was asked for, where one was (RFC 9110 section 7.4)."""
         if host is not None:
-            name = host_name(host)
+            name = self._services.readings.host_name(host)
             if self._server_name is not None and name != self._server_name.lower().rstrip("."):
                 raise RequestError("Host is not the server name of the handshake", _MISDIRECTED)
         self._host = host
-
-
-def _request(route: Route, head: RequestHead) -> EasRequest:
-    """What the query says, and the headers that belong to it."""
-    return with_headers(
-        route.request,
-        protocol_version=head.single.get(b"ms-asprotocolversion"),
-        policy_key=head.single.get(b"x-ms-policykey"),
-    )

@@ -1,5 +1,6 @@
 """What the registry of devices says about the requests of one connection."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -72,6 +73,18 @@ class _Judged:
     known: Device | None
     wipe: Wipe | None
     denial: Deny | None
+
+    @property
+    def saying(self) -> tuple[Hashable, ...]:
+        """All that the registry is told of the device, but for what differs between requests."""
+        facts = self.facts
+        return (
+            facts.mailbox.key,
+            facts.device_id,
+            facts.device_type,
+            self.user_agent,
+            facts.certificate,
+        )
 
 
 class DeviceGate:
@@ -218,7 +231,8 @@ class DeviceGate:
         saying = request.protocol_version, request.policy_key
         if saying not in self._told and len(self._told) < _MOST_SAYINGS:
             self._told |= {saying}
-            self._send(judged, request, DeviceInformation())
+            if judged.known is None or not self._services.observer.knows((*judged.saying, *saying)):
+                self._send(judged, request, DeviceInformation())
 
     def _send(self, judged: _Judged, request: EasRequest, said: DeviceInformation) -> None:
         facts = judged.facts

@@ -1,7 +1,7 @@
 """What happens in the data plane, counted and handed on; nothing here can block."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -40,6 +40,7 @@ class Observer:
         self._worker = worker
         self._quiet_until: dict[str, float] = {}
         self._told_until: dict[tuple[str, int, str], float] = {}
+        self._said_until: dict[tuple[Hashable, ...], float] = {}
         self._told_devices: dict[tuple[str, str], tuple[float, Device]] = {}
 
     def handshake(self, failure: HandshakeFailure, address: str) -> None:
@@ -107,6 +108,16 @@ class Observer:
             self._told_devices.clear()
         self._told_devices[name] = now + _TELL_AGAIN_SECONDS, news
         self._sender.send(device_message(seen))
+
+    def knows(self, saying: tuple[Hashable, ...]) -> bool:
+        """Whether just this was asked about within the last hour: then it has been told."""
+        now = time.monotonic()
+        if now < self._said_until.get(saying, now):
+            return True
+        if len(self._said_until) >= _MOST_TOLD:
+            self._said_until.clear()
+        self._said_until[saying] = now + _TELL_AGAIN_SECONDS
+        return False
 
     def wiped(self, progress: WipeProgress) -> bool:
         """Tell what became of a wipe; False if that is not on its way to the record."""

@@ -14,6 +14,7 @@ from gateway.proxy.judge import Judge
 from gateway.proxy.local import Responder
 from gateway.proxy.observer import Observer
 from gateway.proxy.outgoing import Buffered
+from gateway.proxy.readings import Readings
 from gateway.proxy.routes import Routes
 from gateway.proxy.upstreams import Upstreams
 from gateway.tls.listener import Listener
@@ -43,6 +44,7 @@ class Services:
         bounds: who looks into a command for how long it asks to be held.
         node: what devices, mailboxes, certificates and addresses may take of all workers.
         devices: what devices are judged by, beside the rules of the registry.
+        readings: what was read in requests before.
         looked_into: counts what is held of requests that a responder is to see whole.
     """
 
@@ -63,4 +65,5 @@ class Services:
     caps: Caps = field(default_factory=Caps)
     bounds: Mapping[str, Responder] = field(default_factory=dict)
     devices: DevicePolicy = field(default_factory=DevicePolicy)
+    readings: Readings = field(default_factory=Readings)
     looked_into: Buffered = field(default_factory=_looked_into)
