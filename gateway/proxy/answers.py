@@ -1,7 +1,10 @@
 """Answers that the gateway gives itself, as bytes."""
 
 import secrets
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -11,16 +14,30 @@ from gateway.core.wbxml import element, encode
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+def date_field() -> bytes:
+    """The field line that says what time it is, to the second (RFC 9110 section 6.6.1).
+
+    A server that has a clock must send it. A device, and the probe, learn from it that theirs is
+    wrong.
+    """
+    return _date_field(int(time.time()))
+
+
+@lru_cache(maxsize=1)  # an overload is answered many times a second
+def _date_field(second: int) -> bytes:
+    return f"Date: {formatdate(second, usegmt=True)}".encode()
+
+
 def _unchanged(body: bytes) -> bytes:
+    """All but the first line and the Date."""
     return (
-        b"HTTP/1.1 200 OK\r\n"
         b"Content-Type: application/vnd.ms-sync.wbxml\r\n"
         b"Cache-Control: no-store\r\n"
         b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
     )
 
 
-NOTHING_NEW: Final[Mapping[str, bytes]] = MappingProxyType(
+_NOTHING_NEW: Final[Mapping[str, bytes]] = MappingProxyType(
     {
         "Ping": _unchanged(encode(element("Ping:Ping", element("Ping:Status", "1")))),
         "Sync": _unchanged(b""),
@@ -43,7 +60,8 @@ def nothing_new(command: str, seconds: float) -> bytes | None:
     """
     if command == "Sync" and seconds < _HELD_SECONDS:
         return None
-    return NOTHING_NEW.get(command)
+    unchanged = _NOTHING_NEW.get(command)
+    return None if unchanged is None else b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (date_field(), unchanged)
 
 
 def scattered() -> int:
@@ -71,6 +89,7 @@ def answer(
     text = f"{status} {phrase}. Reference: {reference}\n".encode()
     head = (
         f"HTTP/1.1 {status} {phrase}\r\n"
+        f"{date_field().decode()}\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         "Cache-Control: no-store\r\n"
         f"X-Gateway-Reference: {reference}\r\n"

@@ -9,6 +9,7 @@ from gateway.core.decision import Allow, Deny
 from gateway.core.eas import EasRequest
 from gateway.core.headers import Header
 from gateway.core.self_check import SelfCheck
+from gateway.proxy.answers import date_field
 from gateway.proxy.messages import RequestHead
 
 
@@ -17,7 +18,7 @@ class LocalAnswer:
     """A whole answer of the gateway's own.
 
     Attributes:
-        headers: without framing and Connection, which are written for it.
+        headers: without framing, Connection and Date, which are written for it.
         close: whether the connection ends with it.
         denial: what to put on record, where the answer refuses something; None where it serves.
     """
@@ -132,7 +133,7 @@ def written(
 
     `body` is False for a HEAD request (RFC 9110 section 9.3.2).
     """
-    lines = [b"HTTP/1.1 %d %b" % (answer.status, _phrase(answer.status))]
+    lines = [b"HTTP/1.1 %d %b" % (answer.status, _phrase(answer.status)), date_field()]
     lines += map(b": ".join, fields)
     if answer.status != HTTPStatus.NO_CONTENT:
         lines.append(b"Content-Length: %d" % len(answer.body))

@@ -17,7 +17,7 @@ from gateway.core.eas_device_information import DeviceInformation, read_device_i
 from gateway.core.eas_held import clamp, heartbeat_out_of_bounds, seconds_held
 from gateway.core.eas_provision import ProvisionRequest, ProvisionStep, read_provision, wipe_answer
 from gateway.core.wbxml import Element, decode, element, encode
-from gateway.proxy.answers import NOTHING_NEW
+from gateway.proxy.answers import nothing_new
 
 _DOCUMENT_TYPE = (
     '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE ActiveSync PUBLIC '
@@ -214,7 +214,9 @@ class TestHeld:
 
     def test_ended_early(self) -> None:
         """A Ping that is ended by the gateway says that its time is over."""
-        body = NOTHING_NEW["Ping"].partition(b"\r\n\r\n")[2]
+        answer = nothing_new("Ping", 0.0)
+        assert answer is not None
+        body = answer.partition(b"\r\n\r\n")[2]
         assert xml_of(body) == "<Ping><Status>1</Status></Ping>"
 
 
