@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.errors import UpstreamError, UpstreamFullError
+from gateway.proxy.answers import date_field
 from gateway.proxy.messages import BODY, END, HEAD, Header, ResponseEvent, ResponseHead
 from gateway.proxy.outgoing import Buffered, Outgoing
 from gateway.proxy.upstream import UpstreamConnection, UpstreamPool
@@ -345,7 +346,10 @@ class Exchange:
             first = b"HTTP/1.1 %d %b" % (head.status, head.reason)
             fields = self._client.response_fields(head.headers)
             head.forwarded = b"\r\n".join((first, *map(b": ".join, fields)))
+            head.dated = any(name.lower() == b"date" for name, _ in fields)
         lines = [head.forwarded]
+        if not head.dated:  # not every mail server sends it (RFC 9110 section 6.6.1)
+            lines.append(date_field())
         if length is not None:
             lines.append(b"Content-Length: %d" % length)
         elif not (head.bodiless or self._request.is_head):

@@ -67,7 +67,8 @@ class ResponseHead:
     """The head of one final response.
 
     `content_length` is None where the body is chunked or ends with the connection, and where there
-    can be none (204). `forwarded` is the status line and the fields for the device, once selected.
+    can be none (204). `forwarded` is the status line and the fields for the device, once selected;
+    `dated` tells whether a Date is among them.
     """
 
     status: int
@@ -78,6 +79,7 @@ class ResponseHead:
     until_close: bool
     keep_alive: bool
     forwarded: bytes | None = None
+    dated: bool = False
 
 
 RequestEvent = tuple[int, RequestHead | bytes | RequestError | None]

@@ -1,8 +1,11 @@
 """A request on its way to the mail server, and the answer on its way back."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
+import time_machine
 
 from gateway.core.reasons import Reason
 from tests.helpers import Pki
@@ -209,7 +212,24 @@ class TestAnswer:
             "WWW-Authenticate: Basic\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
         )
         _, answer = await _one(plane)
-        assert [n for n, _ in answer.headers] == ["Set-Cookie", "Set-Cookie", "Content-Length"]
+        names = [n for n, _ in answer.headers]
+        assert names == ["Set-Cookie", "Set-Cookie", "Date", "Content-Length"]
+
+    async def test_an_answer_without_a_date_gets_the_time_of_now(self, plane: Bed) -> None:
+        """RFC 9110 section 6.6.1; each time anew, though the head is the same as before."""
+        phone = await plane.phone()
+        for second in (1, 2):
+            now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=second)
+            with time_machine.travel(now, tick=False):
+                answer = await phone.ask(post())
+            assert answer.get("date") == [format_datetime(now, usegmt=True)]
+
+    @pytest.mark.parametrize("name", ["Date", "date"])
+    async def test_the_date_of_the_mail_server_stays(self, plane: Bed, name: str) -> None:
+        """It is when the answer was made, also where that is wrong; there is one."""
+        plane.mail.answer = ok(headers=f"{name}: Sat, 31 Jan 2026 00:00:00 GMT\r\n")
+        _, answer = await _one(plane)
+        assert answer.get("date") == ["Sat, 31 Jan 2026 00:00:00 GMT"]
 
     @pytest.mark.parametrize("status", [401, 407])
     async def test_a_challenge_never_reaches_a_phone(self, plane: Bed, status: int) -> None:
