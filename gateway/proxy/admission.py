@@ -65,7 +65,6 @@ class Admission:
         "_sent",
         "_server_name",
         "_services",
-        "_upstreams",
         "_verdicts",
         "allowance",
         "request",
@@ -89,7 +88,6 @@ class Admission:
         self.request = EasRequest()
         self.allowance = Allowance(services.node.requests)
         self._address = address
-        self._upstreams = services.upstreams
         self._forwarded = self._forwarded_fields()
 
     def judge(self, head: RequestHead, asking: Asking) -> Ruling:
@@ -99,9 +97,6 @@ class Admission:
         RequestError for what has no meaning; else `route` and `request` are set, but for what is
         denied for want of a route.
         """
-        services = self._services
-        if self._upstreams is not services.upstreams:  # the configuration is another one
-            self._upstreams, self._passed_head = services.upstreams, None
         if head is self._passed_head:
             verdict = self._verdicts.current(self._passed_route)
             if self._verdicts.edition == self._passed_edition and isinstance(verdict, Allow):

@@ -151,6 +151,16 @@ class TestOverload:
         _shed(two[0])
         assert _arrive(two[0]).doubtful
 
+    def test_who_leaves_is_known_from_then_on(self, two: Sequence[Worker]) -> None:
+        """A connection may last for longer than what was known at its beginning."""
+        arrivals = two[0].limits.arrivals
+        phone = _arrive(two[0])
+        phone.let_in()
+        moment = time.monotonic()
+        phone.gone()
+        count = arrivals.counts.take("address", "192.0.2.1")
+        assert arrivals.is_known(count, moment + KNOWN_SECONDS)
+
     def test_nobody_is_known_for_ever(self, two: Sequence[Worker]) -> None:
         """An hour after it left, the entry is free again."""
         before = _arrive(two[0])

@@ -159,6 +159,21 @@ class TestConcurrent:
             assert _Phone(two, device="d2").ask() is None
             assert one.counters.held_requests == 1
 
+    def test_one_that_turns_out_to_be_held(self) -> None:
+        """It counts as such at all workers, and is refused where there is no room."""
+        limits = _off(held_requests_device=1, concurrent_requests_device=2)
+        with workers(limits) as (one, two):
+            first, second = _Phone(one), _Phone(two)
+            assert first.ask() is None
+            assert second.ask() is None
+            assert first.allowance.hold() is None
+            assert _is_refused(second.allowance.hold(), "held_requests_device", 10)
+            second.allowance.end()
+            assert _is_refused(second.ask(held=True), "held_requests_device", 10)
+            first.allowance.end()
+            assert one.counters.held_requests == 0
+            assert second.ask(held=True) is None
+
     def test_a_refused_request_counts_for_nothing(self) -> None:
         """Neither as under way nor as one of the rate."""
         limits = _off(

@@ -68,7 +68,7 @@ class TestCounted:
         await eventually(lambda: len(plane.mail.requests) == 2)
         assert plane.counters.held_requests == held
 
-    async def test_a_body_in_pieces(self) -> None:
+    def test_a_body_in_pieces(self) -> None:
         """It is one body."""
         wait = SyncWait()
         wait.begin()
@@ -76,6 +76,20 @@ class TestCounted:
         assert wait.end(WAITING[5:])
         wait.begin()
         assert not wait.end(_PLAIN)
+
+    def test_a_large_body(self) -> None:
+        """It is not read, in however few pieces it comes."""
+        wait = SyncWait()
+        wait.begin()
+        assert not wait.end(bytes(70_000))
+
+    def test_a_body_that_broke_off(self) -> None:
+        """It is no part of the next one."""
+        wait = SyncWait()
+        wait.begin()
+        wait.add(b"x")
+        wait.begin()
+        assert wait.end(WAITING)
 
     async def test_one_sync_too_many(self, pki: Pki) -> None:
         """It is refused before the mail server has it; one that does not wait is served."""
