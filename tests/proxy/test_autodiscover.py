@@ -171,23 +171,37 @@ class TestRewrite:
         assert _found(answer) == Found("Alice", "alice@example.test")
 
     @pytest.mark.parametrize(
-        "sent",
+        ("sent", "why"),
         [
-            ok(write_answer(Found("Alice", "alice@example.test"), "https://evil.example/")),
-            ok(write_answer(Found("Bob", "bob@example.test"), _INSIDE)),
-            ok(b"<!DOCTYPE a><a/>"),
-            ok(b"x" * 200_000),
-            ok(b""),
-            b"HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 451 x\r\nX-MS-Location: "
-            + _INSIDE.encode()
-            + b"\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n",
-            b"what?\r\n\r\n",
+            (
+                ok(write_answer(Found("Alice", "alice@example.test"), "https://evil.example/")),
+                "'https://evil.example/' is at no [[upstream]]",
+            ),
+            (
+                ok(write_answer(Found("Bob", "bob@example.test"), _INSIDE)),
+                "it is about bob@example.test",
+            ),
+            (ok(b"<!DOCTYPE a><a/>"), "document type declaration"),
+            (ok(b"x" * 200_000), "larger than 131072 bytes"),
+            (ok(b""), "not XML"),
+            (
+                b"HTTP/1.1 302 x\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n",
+                "its status is 302",
+            ),
+            (b"HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n", "401"),
+            (
+                b"HTTP/1.1 451 x\r\nX-MS-Location: "
+                + _INSIDE.encode()
+                + b"\r\nContent-Length: 0\r\n\r\n",
+                "451",
+            ),
+            (b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n", "its status is 500"),
+            (b"what?\r\n\r\n", "does not speak HTTP/1.1"),
         ],
     )
-    async def test_what_cannot_be_used_is_not_passed_on(self, rewriting: Bed, sent: bytes) -> None:
+    async def test_what_cannot_be_used_is_not_passed_on(
+        self, rewriting: Bed, sent: bytes, why: str
+    ) -> None:
         """503, to come again; the record says why, and the connection is of use still."""
         plane = rewriting
         plane.mail.answer = sent
@@ -198,6 +212,7 @@ class TestRewrite:
         assert answer.get("location") == []
         record = plane.audit()[-1]
         assert (record["reason"], record["command"]) == ("UPSTREAM_UNAVAILABLE", "Autodiscover")
+        assert why in record["detail"]
         plane.mail.answer = ok()
         assert (await phone.ask(post())).status == 200
 
