@@ -55,8 +55,8 @@ _HELD_SECONDS = 5.0
 def nothing_new(command: str, seconds: float) -> bytes | None:
     """The end of a request that the mail server has held for `seconds`; None if it is not held.
 
-    What a Sync says that it waits is in its body; one that waits long is held, and a short one may
-    have changes to report, which an empty answer would hide.
+    A Sync without a body only may be one that waits: if it has waited for long, it is, and a short
+    one may have changes to report, which an empty answer would hide.
     """
     if command == "Sync" and seconds < _HELD_SECONDS:
         return None
