@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from gateway.core.autodiscover import write_question
 from gateway.errors import RequestError
-from gateway.probe.autodiscover_answer import Discovered, read_json, read_xml, request_xml
+from gateway.probe.autodiscover_answer import Discovered, read_json, read_xml
 from gateway.probe.failures import problem_of
 from gateway.probe.http_client import Response
 from gateway.probe.state import State
@@ -26,7 +27,8 @@ async def xml(state: State) -> Result:
     """The question in XML (MS-ASCMD 2.2.1.1)."""
     if state.target.email is None:
         return skipped(_NO_ADDRESS)
-    call = state.call("POST", _XML_PATH, request_xml(state.target.email), Content_Type="text/xml")
+    question = write_question(state.target.email)
+    call = state.call("POST", _XML_PATH, question, Content_Type="text/xml")
     return await _ask(state, call, read_xml)
 
 

@@ -4,28 +4,16 @@ Nothing here does I/O. XML with a document type is refused, as its entities coul
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-from xml.parsers import expat
-from xml.sax.saxutils import escape
 
+from gateway.core.xml_tree import Element, XmlError, parse_xml
 from gateway.errors import RequestError
+from gateway.probe.words import printable
 
-RESPONSE_SCHEMA: Final = (
-    "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006"
-)
-_REQUEST_SCHEMA: Final = (
-    "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/requestschema/2006"
-)
 _MOST_BYTES: Final = 256 * 1024
-_MOST_DEPTH: Final = 32
-_SERVER: Final = ("Autodiscover", "Response", "Action", "Settings", "Server")
-_REDIRECT: Final = ("Autodiscover", "Response", "Action", "Redirect")
-_USER: Final = ("Autodiscover", "Response", "User", "EMailAddress")
-_ERRORS: Final = (
-    ("Autodiscover", "Response", "Error", "ErrorCode"),
-    ("Autodiscover", "Response", "Action", "Error", "Status"),
-)
+_ACTION: Final = ("Response", "Action")
+_ERRORS: Final = (("Response", "Error", "ErrorCode"), (*_ACTION, "Error", "Status"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +26,23 @@ class Discovered:
     error: str | None = None
 
 
-def request_xml(email: str) -> bytes:
-    """The question for a mobile device's settings (MS-ASCMD 2.2.1.1)."""
-    return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<Autodiscover xmlns="{_REQUEST_SCHEMA}"><Request>'
-        f"<EMailAddress>{escape(email)}</EMailAddress>"
-        f"<AcceptableResponseSchema>{RESPONSE_SCHEMA}</AcceptableResponseSchema>"
-        "</Request></Autodiscover>"
-    ).encode()
-
-
 def read_xml(body: bytes) -> Discovered:
     """What the XML says; raises RequestError if it is no answer of Autodiscover."""
-    found = _values(body)
-    servers = zip(found.get((*_SERVER, "Type"), []), found.get((*_SERVER, "Url"), []), strict=False)
-    urls = [url for kind, url in servers if kind == "MobileSync"]
-    errors = [code for path in _ERRORS for code in found.get(path, [])]
+    _limit(body)
+    try:
+        root = parse_xml(body)
+    except XmlError as error:
+        raise RequestError(str(error)) from error
+    if root.name != "Autodiscover":
+        raise RequestError(f"the root element is {printable(root.name, 40)}, not Autodiscover")
+    servers = _below(root, *_ACTION, "Settings", "Server")
+    urls = [_first(one, "Url") for one in servers if _first(one, "Type") == "MobileSync"]
+    errors = [_first(root, *path) for path in _ERRORS]
     discovered = Discovered(
-        url=urls[0] if urls else None,
-        redirect=_first(found.get(_REDIRECT)),
-        email=_first(found.get(_USER)),
-        error=_first(errors),
+        url=next(filter(None, urls), None),
+        redirect=_first(root, *_ACTION, "Redirect"),
+        email=_first(root, "Response", "User", "EMailAddress"),
+        error=next(filter(None, errors), None),
     )
     if not (discovered.url or discovered.redirect or discovered.error):
         raise RequestError("the XML names no server of the type MobileSync, redirect or error")
@@ -67,8 +51,7 @@ def read_xml(body: bytes) -> Discovered:
 
 def read_json(body: bytes) -> Discovered:
     """What the JSON says; raises RequestError if it is no answer of Autodiscover."""
-    if len(body) > _MOST_BYTES:
-        raise RequestError(f"the answer has more than {_MOST_BYTES} bytes")
+    _limit(body)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -82,45 +65,19 @@ def read_json(body: bytes) -> Discovered:
     raise RequestError("the JSON has neither Protocol and Url nor ErrorCode")
 
 
-@dataclass(slots=True)
-class _Reading:
-    path: list[str] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    values: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
-
-    def start(self, name: str, _attributes: object) -> None:
-        if len(self.path) >= _MOST_DEPTH:
-            raise RequestError(f"the XML is nested more than {_MOST_DEPTH} deep")
-        self.path.append(name.rpartition(" ")[2])
-        self.text.clear()
-
-    def end(self, _name: str) -> None:
-        value = "".join(self.text).strip()
-        if value:
-            self.values.setdefault(tuple(self.path), []).append(value)
-        self.path.pop()
-        self.text.clear()
-
-    def refuse(self, *_: object) -> None:
-        raise RequestError("the XML has a document type")
-
-
-def _values(body: bytes) -> dict[tuple[str, ...], list[str]]:
-    """The texts of the elements by their path, without namespaces."""
+def _limit(body: bytes) -> None:
     if len(body) > _MOST_BYTES:
         raise RequestError(f"the answer has more than {_MOST_BYTES} bytes")
-    reading = _Reading()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = reading.start
-    parser.EndElementHandler = reading.end
-    parser.CharacterDataHandler = reading.text.append
-    parser.StartDoctypeDeclHandler = reading.refuse
-    try:
-        parser.Parse(body, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise RequestError("the answer is no XML") from error
-    return reading.values
 
 
-def _first(values: list[str] | None) -> str | None:
-    return values[0] if values else None
+def _below(element: Element, *path: str) -> list[Element]:
+    """The elements at a path below one, whatever their namespaces."""
+    found = [element]
+    for name in path:
+        found = [child for parent in found for child in parent.all(name)]
+    return found
+
+
+def _first(element: Element, *path: str) -> str | None:
+    """The first text that there is at a path below an element."""
+    return next((one.text for one in _below(element, *path) if one.text), None)
