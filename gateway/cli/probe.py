@@ -122,9 +122,9 @@ def command(  # noqa: PLR0913 (one argument an option)
         return 0
     lines = Lines(quiet=as_json or config_path is not None)
     report = asyncio.run(_probe(prepared, lines, config_path))
+    _print(report, as_json=as_json, late=config_path is not None)
     _write(junit_path, "--junit", lambda: junit(report))
     _write(report_path, "--report", lambda: markdown(report).encode())
-    _print(report, as_json=as_json, late=config_path is not None)
     return int(report.outcome is Outcome.FAILED)
 
 

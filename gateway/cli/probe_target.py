@@ -14,7 +14,7 @@ import click
 from gateway.cli.probe_identity import from_files, from_pkcs12
 from gateway.cli.probe_profile import PhoneSettings, profile_result, read_settings
 from gateway.cli.profile_gateway import Gateway, load_gateway
-from gateway.cli.profile_input import read_authorities, read_secret
+from gateway.cli.profile_input import host_problem, read_authorities, read_secret
 from gateway.config import Config
 from gateway.core.certificate import ClientCertificate
 from gateway.errors import CertificateError
@@ -102,6 +102,9 @@ def _split(text: str) -> tuple[SplitResult, int | None]:
         raise click.UsageError(form)
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise click.UsageError(f"{form}, without user, query and fragment")
+    problem = host_problem(parts.hostname)
+    if problem is not None:
+        raise click.UsageError(f"{form}; {parts.hostname!r} {problem}")
     if not parts.path.isascii() or not parts.path.isprintable() or " " in parts.path:
         raise click.UsageError(f"{form}; the path in ASCII, without blanks")
     return parts, port
@@ -176,10 +179,14 @@ def _facts(identity: ProbeIdentity) -> ClientCertificate | None:
 def _connect_to(text: str | None, port: int) -> tuple[str, int] | None:
     if text is None:
         return None
-    host, colon, digits = text.rpartition(":")
-    if colon and digits.isdecimal() and 0 < int(digits[:6]) < 1 << 16:
-        return host.strip("[]"), int(digits)
-    return text.strip("[]"), port
+    if host_problem(text.strip("[]")) is None:  # also an IPv6 address, colons and all
+        return text.strip("[]"), port
+    host, _, digits = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    good = digits.isascii() and digits.isdecimal() and 0 < int(digits[:6]) < 1 << 16
+    if not good or host_problem(host) is not None:
+        raise click.UsageError("--connect-to: write HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT")
+    return host, int(digits)
 
 
 def _header(text: str) -> tuple[str, str]:

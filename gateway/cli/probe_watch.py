@@ -39,7 +39,10 @@ class Silent:
 
 
 async def watch(probe: Callable[[], Awaitable[Report]], how: Watch) -> None:
-    """Probe every so many seconds until told to end; raises ConfigError if the port is taken."""
+    """Probe every so many seconds until told to end.
+
+    Raises ConfigError if the port is taken, and what a probe raises.
+    """
     monitor, stop = Monitor(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,8 +51,10 @@ async def watch(probe: Callable[[], Awaitable[Report]], how: Watch) -> None:
     async with AsyncExitStack() as stack:
         await _serve(stack, monitor, how)
         stack.push_async_callback(tasks.close)
-        tasks.spawn(_repeat(probe, monitor, how.seconds), name="probe")
+        repeating = tasks.spawn(_repeat(probe, monitor, how.seconds), name="probe")
         await stop.wait()
+        if repeating.done():
+            repeating.result()
 
 
 async def _repeat(probe: Callable[[], Awaitable[Report]], monitor: Monitor, seconds: float) -> None:

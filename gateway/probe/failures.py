@@ -71,7 +71,8 @@ def _unanswered(
         cause = f"no connection any more: {printable(failure.detail)}"
         return Problem(cause, "look at the server: has it ended?")
     if isinstance(failure, ServerNotTrusted):
-        return Problem(printable(failure.detail), "give the server a certificate phones trust")
+        advice = "give every server behind this address a certificate that phones trust"
+        return Problem(printable(failure.detail), advice)
     advice = "look at the server's log, and at proxies and load balancers in between"
     return Problem(printable(failure.detail), advice)
 

@@ -40,15 +40,27 @@ class _Reading:
         self._size += len(data)
         if not self.head and self._size > _MAX_HEAD:
             raise ChannelError(Unreadable(f"the answer's head has more than {_MAX_HEAD} bytes"))
+        if self._size > _MAX_HEAD + 2 * MAX_ANSWER:  # what is between chunks, and trailers
+            raise ChannelError(Unreadable(f"the answer has more than {MAX_ANSWER} bytes"))
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.done = True
+        except httptools.HttpParserUpgrade as error:
+            detail = f"the server changes to another protocol (HTTP {self._status()})"
+            raise ChannelError(Unreadable(detail)) from error
         except httptools.HttpParserError as error:
-            raise ChannelError(Unreadable(f"the answer is no HTTP/1.1: {error}")) from error
+            if not self.done:  # what follows a whole answer is not its business
+                raise ChannelError(Unreadable(f"the answer is no HTTP/1.1: {error}")) from error
+            self.response.keeps = False
         if len(self._content) > MAX_ANSWER:
             raise ChannelError(Unreadable(f"the answer has more than {MAX_ANSWER} bytes"))
+
+    def whole(self) -> Response:
+        """The answer, once it is done or the server has ended."""
         self.response.body = bytes(self._content)
+        return self.response
+
+    def _status(self) -> int:
+        return int(self._parser.get_status_code())
 
     def end(self) -> bool:
         """The server has ended; whether the answer is whole by that (RFC 9112 section 6.3)."""
@@ -57,11 +69,19 @@ class _Reading:
 
     # What the parser calls; its names are fixed.
 
+    def on_message_begin(self) -> None:
+        if self.done:  # nothing was asked to which this is the answer
+            self.response.keeps = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head:  # a trailer (RFC 9110 section 6.5), or of another answer
+            return
         self.response.headers.add(name.decode("latin-1"), value.decode("latin-1").strip())
 
     def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
+        if self.head:
+            return
+        status = self._status()
         if status < 200:  # noqa: PLR2004 (RFC 9110 section 15.2: another answer follows)
             self.response.headers.clear()
             return
@@ -71,7 +91,8 @@ class _Reading:
             self.done = True
 
     def on_body(self, body: bytes) -> None:
-        self._content += body
+        if not self.done:
+            self._content += body
 
     def on_message_complete(self) -> None:
         self.done = self.done or self.head
@@ -93,4 +114,4 @@ async def ask(channel: Channel, head: bytes, body: bytes | None, *, has_body: bo
             detail = "in the middle of its answer" if reading.head else "without an answer"
             raise ChannelError(ConnectionLost(f"the server closed the connection {detail}"))
         reading.feed(data)
-    return reading.response
+    return reading.whole()

@@ -4,6 +4,7 @@ Nothing here does I/O. A reader that meets an answer of another command, or none
 parts, raises WbxmlError.
 """
 
+import re
 from typing import Final
 
 from gateway.core.wbxml import Element, element
@@ -11,6 +12,8 @@ from gateway.errors import WbxmlError
 from gateway.probe.outcome import Folder, Folders, Mail, Pinged, Provisioned, Synced
 
 POLICY_TYPE: Final = "MS-EAS-Provisioning-WBXML"
+_DIGITS: Final = re.compile("[0-9]{1,10}")
+_LARGEST: Final = 2**32 - 1  # a policy key, the largest number there is (MS-ASHTTP 2.2.1.1.1.1)
 _POLICY: Final = ("Provision:Policies", "Provision:Policy")
 
 
@@ -189,6 +192,9 @@ def _expect(root: Element, tag: str) -> None:
 
 
 def _number(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdecimal() or len(text) > len(str(2**32)):
+    digits = (
+        text is not None and text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST))
+    )
+    if text is None or not digits or int(text) > _LARGEST:
         raise WbxmlError(f"the answer has {text!r} where a number belongs")
     return int(text)

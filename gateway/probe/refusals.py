@@ -16,12 +16,14 @@ from gateway.probe.outcome import (
     NoAnswer,
     NotConnected,
     Refused,
+    ServerNotTrusted,
 )
 from gateway.probe.state import State
-from gateway.probe.step import Problem, Result, failed, fine, skipped, warning
+from gateway.probe.step import Result, failed, fine, skipped, warning
 from gateway.probe.target import ProbeIdentity
 from gateway.probe.words import printable
 
+_UNKNOWN: Final = (NoAnswer, NotConnected, ServerNotTrusted)
 _OK: Final = 200
 _UNAUTHORIZED: Final = 401
 _FIRST_FAILURE: Final = 400
@@ -61,6 +63,8 @@ async def other_user(state: State) -> Result:
     outcome = await device.folder_sync()
     if isinstance(outcome, Refused):
         return fine(f"User={printable(name)} is refused (HTTP {outcome.status})")
+    if isinstance(outcome, _UNKNOWN):
+        return _untold()
     if not isinstance(outcome, Folders):
         return fine(f"User={printable(name)} is not served")
     if outcome.status != 1:
@@ -97,12 +101,13 @@ async def _must_not(state: State, identity: ProbeIdentity | None, cause: str) ->
 def _kept_out(failure: Failure) -> Result:
     if isinstance(failure, HandshakeRefused):
         return fine(f"refused by TLS ({failure.alert or 'closed without an alert'})")
-    if isinstance(failure, NoAnswer | NotConnected):
-        problem = Problem(
-            "whether it is refused cannot be told: no answer", "try again", fatal=False
-        )
-        return Result(problems=(problem,))
+    if isinstance(failure, _UNKNOWN):
+        return _untold()
     return fine("refused: the server closed the connection")
+
+
+def _untold() -> Result:
+    return warning("whether it is refused cannot be told: no answer", "try again")
 
 
 def imitation(identity: ProbeIdentity) -> ProbeIdentity:

@@ -209,7 +209,7 @@ _PLAN: Final = (
     _Planned("autodiscover-xml", "Autodiscover (XML)", autodiscover.xml, ("sign-in",)),
     _Planned("autodiscover-json", "Autodiscover (JSON)", autodiscover.json, ("sign-in",)),
     _Planned("provision", "Provision", mailbox_steps.provision, ("sign-in",)),
-    _Planned("folder-sync", "FolderSync", mailbox_steps.folder_sync, ("provision",)),
+    _Planned("folder-sync", "FolderSync", mailbox_steps.folder_sync, ("sign-in", "provision")),
     _Planned("sync", "Sync of the inbox", mailbox_steps.sync, ("folder-sync",)),
     _Planned("ping", "Ping", mailbox_steps.ping, ("sync",)),
     _Planned("versions", "Versions", _request),

@@ -3,14 +3,25 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Final
 
+from cryptography import x509
 from yarl import URL
 
 from gateway import __version__
+from gateway.core.unreadable import UNREADABLE
 from gateway.probe.channel import Channel, ChannelError, Endpoint, Handshake, open_channel
 from gateway.probe.http_client import Response, ask
-from gateway.probe.outcome import ConnectionLost, Failure, HandshakeRefused, NoAnswer, Refused
+from gateway.probe.outcome import (
+    ConnectionLost,
+    Failure,
+    HandshakeRefused,
+    NoAnswer,
+    Refused,
+    ServerNotTrusted,
+)
+from gateway.probe.server_chain import chain_problems
 from gateway.probe.target import ProbeIdentity, Target
 from gateway.probe.transport import Answer, Call
 
@@ -44,6 +55,7 @@ class Wire:
         self.last: Response | None = None
         self.is_gateway = False
         self._answered = False
+        self._trusted: tuple[x509.Certificate, ...] = ()
         self.handshake = Handshake()
 
     async def connect(self) -> Failure | None:
@@ -78,7 +90,7 @@ class Wire:
         fresh = self._channel is None
         try:
             async with asyncio.timeout(call.seconds):
-                channel = self._channel or await self._open()
+                channel = self._channel or await self._open_judged()
                 head = self._head(call)
                 response = await ask(channel, head, call.body, has_body=call.method != "HEAD")
         except TimeoutError:
@@ -107,6 +119,28 @@ class Wire:
         await channel.shake_hands()
         self._channel = channel
         return channel
+
+    async def _open_judged(self) -> Channel:
+        """A connection to a server that a phone would trust: it may be another than before."""
+        channel = await self._open()
+        detail = self._distrusted(channel.handshake) if self._target.tls else None
+        if detail is not None:
+            raise ChannelError(ServerNotTrusted(f"on a further connection, {detail}"))
+        return channel
+
+    def _distrusted(self, seen: Handshake) -> str | None:
+        if not seen.chain:
+            return "the server showed no certificate that can be read"
+        if seen.chain == self._trusted:
+            return None
+        target = self._target
+        try:
+            problems = chain_problems(seen.chain, target.host, target.trust, datetime.now(UTC))
+            found = next((one.cause for one in problems if one.fatal), None)
+        except UNREADABLE as error:
+            found = f"the server's certificate cannot be read: {error}"
+        self._trusted = seen.chain if found is None else ()
+        return found
 
     async def _verdict(self, failure: Failure) -> Failure:
         """Why a connection was lost: in TLS 1.3 the alert about our certificate comes late.

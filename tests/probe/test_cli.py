@@ -16,7 +16,7 @@ from gateway.probe.demo_server import demo_application
 from gateway.profiles.pkcs12 import pack
 from tests.blackbox.bed import PATIENCE_SECONDS, free_ports, until
 from tests.probe.broken import ALICE, Surroundings
-from tests.probe.endpoints import answering, mail_for, serving, tls_for
+from tests.probe.endpoints import answering, closed_port, mail_for, serving, tls_for
 
 SECRET = "sesame-open-7"
 
@@ -49,6 +49,10 @@ class TestUsage:
             (["http://localhost", "--skip", "tls"], "--skip"),
             (["http://localhost", "--device-id", "a,b"], "--device-id"),
             (["http://localhost", "--watch", "5", "--json"], "--watch has metrics"),
+            (["https://münchen.example"], "xn--"),
+            (["https://a..b"], "is no host name"),
+            (["http://localhost", "--connect-to", "localhost:99999"], "[ADDRESS]:PORT"),
+            (["http://localhost", "--connect-to", "local host"], "[ADDRESS]:PORT"),
             (["http://localhost", "-c", "nowhere.toml"], "nowhere.toml"),
             (["http://localhost", "--ca", "nowhere.pem"], "nowhere.pem"),
         ],
@@ -60,6 +64,15 @@ class TestUsage:
         out, err = run(capsys, *arguments, status=2)
         assert out == ""
         assert words in err
+
+    @pytest.mark.parametrize("there", ["::1", "[::1]", "[::1]:{port}"])
+    def test_connect_to_ipv6(self, there: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """The colons of an address are its own."""
+        with closed_port() as port:
+            url = f"http://localhost:{port}"
+            out, _ = run(capsys, url, "--connect-to", there.format(port=port), status=1)
+        assert "DNS: ::1: given in place" in out
+        assert f"::1 port {port}" in out
 
     def test_user_that_no_query_can_hold(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The base64 form has 255 bytes for a user, which its step says."""
@@ -134,6 +147,17 @@ class TestOutput:
         assert any(line.startswith("failed") and "Sign-in (OPTIONS)" in line for line in lines)
         assert any(line.strip().startswith("reference: ") for line in lines)
         assert lines[-1].startswith("failed: Sign-in (OPTIONS): the gateway refuses")
+
+    def test_report_that_cannot_be_written(
+        self, around: Surroundings, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What was found is shown all the same."""
+        capsys.readouterr()
+        report = str(around.folder / "nowhere" / "report.md")
+        assert main(["probe", *self.failing(around), "--json", "--report", report]) == 2
+        out, err = capsys.readouterr()
+        assert json.loads(out)["outcome"] == "failed"
+        assert "--report" in err
 
     def test_reason_comes_first(
         self, around: Surroundings, capsys: pytest.CaptureFixture[str]
