@@ -1,9 +1,11 @@
 """The gateway's own answers to the request that is under way."""
 
+from http import HTTPStatus
+
 from gateway.core.decision import Deny
 from gateway.core.reasons import ANSWERS
 from gateway.proxy.admission import Admission
-from gateway.proxy.answers import CONTINUE, answer
+from gateway.proxy.answers import CONTINUE, answer, scattered
 from gateway.proxy.connection import Connection
 from gateway.proxy.local import LocalAnswer, written
 from gateway.proxy.messages import RequestHead
@@ -12,6 +14,7 @@ from gateway.proxy.refusals import in_schema
 from gateway.proxy.routes import Route
 from gateway.proxy.services import Services
 from gateway.proxy.verdicts import Verdicts
+from gateway.telemetry.audit import new_reference
 
 
 class Answering:
@@ -111,6 +114,17 @@ class Answering:
         )
         if close:
             self._owner.end()
+
+    def _end_with(self, unchanged: bytes) -> None:
+        """End the connection of a held request, with `unchanged` where somebody takes over."""
+        if self._services.puts_off:
+            self._answer(
+                HTTPStatus.SERVICE_UNAVAILABLE, new_reference(), close=True, retry_after=scattered()
+            )
+            return
+        self._count(HTTPStatus.OK)
+        self._connection.send(unchanged)
+        self._owner.end()
 
     def _count(self, status: int) -> None:
         self._admission.allowance.end()

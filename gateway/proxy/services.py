@@ -44,6 +44,8 @@ class Services:
         bounds: who looks into a command for how long it asks to be held.
         node: what devices, mailboxes, certificates and addresses may take of all workers.
         devices: what devices are judged by, beside the rules of the registry.
+        puts_off: the worker ends and nobody is there in its place: who waits is to come later, lest
+            all phones at once keep the next gateway from its start.
         readings: what was read in requests before.
         looked_into: counts what is held of requests that a responder is to see whole.
     """
@@ -65,5 +67,6 @@ class Services:
     caps: Caps = field(default_factory=Caps)
     bounds: Mapping[str, Responder] = field(default_factory=dict)
     devices: DevicePolicy = field(default_factory=DevicePolicy)
+    puts_off: bool = False
     readings: Readings = field(default_factory=Readings)
     looked_into: Buffered = field(default_factory=_looked_into)

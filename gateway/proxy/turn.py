@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from gateway.core.decision import Deny
 from gateway.core.headers import Header
@@ -174,13 +173,11 @@ class Turn(Answering):
         if exchange is None or not exchange.unanswered or not self.is_held:
             return False
         unchanged = nothing_new(self._command, time.perf_counter() - self.began)
-        if unchanged is not None:
-            self._take_exchange()
-            exchange.abort()
-            self._count(HTTPStatus.OK)
-            self._connection.send(unchanged)
-            self._owner.end()
-        return unchanged is not None
+        if unchanged is None:
+            return False
+        self._abort_exchange()
+        self._end_with(unchanged)
+        return True
 
     # What the exchange asks for.
 

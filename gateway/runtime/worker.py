@@ -77,6 +77,7 @@ class Worker:
         self._heard = time.monotonic()
         self._stop = asyncio.Event()
         self._drain_seconds = _DRAIN_SECONDS
+        self._services: Services | None = None  # once it serves
         self._following = Following(settings.config)
         self._counters = Counters()
         self._sender = PatientSender(arguments.channel_fd)
@@ -100,6 +101,7 @@ class Worker:
             loop.add_signal_handler(number, self._stop.set)
         watch_lifeline(self._arguments.lifeline_fd, self._alone)
         running = await self._begin()
+        self._services = running.services
         connections = Connections(running.services)
         self._node.hear()
         server = await loop.create_server(
@@ -128,6 +130,8 @@ class Worker:
     def _alone(self) -> None:
         """The supervisor is gone: whoever starts the next one waits for the port."""
         end_alone(_ALONE_SECONDS)
+        if self._services is not None:
+            self._services.puts_off = True
         self._drain_seconds = _ALONE_DRAIN_SECONDS
         self._stop.set()
 

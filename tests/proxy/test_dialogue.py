@@ -366,6 +366,21 @@ class TestDrain:
         await asyncio.gather(plane.drain(), idle.ended(), held.ended(), self._close(idle, held))
         assert plane.connections == ()
 
+    async def test_a_ping_is_put_off_where_nobody_takes_over(self, plane: Bed) -> None:
+        """Thousands of phones that come back at once would keep the next gateway from its start."""
+        plane.mail.script = plane.mail.hold
+        plane.services.puts_off = True
+        held = await plane.phone()
+        held.writer.write(post(query=PING))
+        await eventually(lambda: plane.counters.held_requests == 1)
+        draining = asyncio.gather(plane.drain())
+        answer = await held.read()
+        assert answer.status == 503
+        assert 1 <= int(answer.get("Retry-After")[0]) <= 30
+        assert await held.ended() == b""
+        held.close()
+        await draining
+
     async def test_an_answer_that_is_owed_still_comes(self, plane: Bed) -> None:
         """A Sync under way is answered before the connection ends."""
         go = asyncio.Event()
