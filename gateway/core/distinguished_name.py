@@ -51,11 +51,13 @@ _TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Possessive, so that no text takes longer than its length. Windows quotes a value and doubles the
-# quotes inside, RFC 4514 escapes with a backslash; a backslash between quotes would mean either.
+# What may follow a repetition never begins as another turn of it does, so that no text takes longer
+# than its length. (Python before 3.11.5 matches possessive groups wrongly.) Windows quotes a value
+# and doubles the quotes inside, RFC 4514 escapes with a backslash; one between quotes would mean
+# either.
 _ATTRIBUTE = re.compile(
-    r" *+(?:OID\.)?([A-Za-z][A-Za-z0-9]*+|[0-9]++(?:\.[0-9]++)++) *+= *+"
-    r'(?:"((?:[^"\\]|"")*+)" *+|((?:[^,+;<>"\\]|\\.)*+))(?:([,+])|\Z)',
+    r" *+(?:OID\.)?([A-Za-z][A-Za-z0-9]*+|[0-9]++(?:\.[0-9]++)+) *+= *+"
+    r'(?:"((?:[^"\\]|"")*)" *+|((?:[^,+;<>"\\]|\\.)*))(?:([,+])|\Z)',
     re.IGNORECASE,
 )
 _ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)")
