@@ -29,16 +29,18 @@ format: setup
 # A process that has nothing left takes tests over from the other, so that both end together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 
-test: setup
-	$(PYTEST)
+# Whole gateways and their supervisor as processes: killed, drained, reloaded, restarted.
+PROCESSES := tests/blackbox tests/runtime/test_supervisor.py tests/runtime/test_systemd.py
 
-# Whole gateways as processes: killed, drained, reloaded, restarted; about two minutes.
+test: setup
+	$(PYTEST) $(PROCESSES:%=--ignore=%)
+
 test-processes: setup
-	$(PYTEST) tests/blackbox
+	$(PYTEST) $(PROCESSES)
 
 # The same tests with branch coverage, which nearly doubles their time, and its floors.
 cover: setup
-	$(PYTEST) --cov --cov-report= tests tests/blackbox
+	$(PYTEST) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='gateway/core/*' --fail-under=100
 
