@@ -29,8 +29,8 @@ format: setup
 # A process that has nothing left takes tests over from the other, so that both end together.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 
-# Whole gateways and their supervisor as processes: killed, drained, reloaded, restarted.
-PROCESSES := tests/blackbox tests/runtime/test_supervisor.py tests/runtime/test_systemd.py
+# Whole gateways, supervisor and control as processes: killed, drained, reloaded, restarted.
+PROCESSES := tests/blackbox $(addprefix tests/runtime/test_,control.py supervisor.py systemd.py)
 
 test: setup
 	$(PYTEST) $(PROCESSES:%=--ignore=%)
