@@ -1,6 +1,7 @@
 """Fixtures for every test, and how many examples a property is tried with."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,11 @@ from tests.helpers import Pki, make_pki
 settings.register_profile("fast", max_examples=40, deadline=None)
 settings.register_profile("deep", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("EAS_HYPOTHESIS", "fast"))
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so would the programs
+# that they start, which are to end by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

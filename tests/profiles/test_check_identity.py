@@ -1,11 +1,13 @@
 """`profile test` names each point of an embedded identity that would make sign-in fail."""
 
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.pki.authority import CertificateAuthority
 from gateway.pki.crl import now
 from gateway.pki.identity import Identity
-from tests.profiles.bed import DAY, Bed
+from tests.profiles.bed import DAY, PASSWORD, Bed
 
 MAIL_AT = "PayloadContent[1]"
 OTHER_CA = CertificateAuthority.root("Other root", not_before=now() - 9 * DAY)
@@ -57,6 +59,18 @@ class TestIdentityPoints:
         authority = bed.pki.issuing
         identity = Identity(authority.certificate, authority.key)
         assert "is a CA's, not a device's" in self.failures(bed, identity)
+
+    def test_without_key(self, bed: Bed) -> None:
+        """A certificate that nobody can sign in with."""
+        device = bed.device()
+        content = serialize_key_and_certificates(
+            None, None, device.certificate, None, BestAvailableEncryption(PASSWORD.encode())
+        )
+        profile = bed.identity_profile(device)
+        (payload,) = [one for one in profile["PayloadContent"] if "Password" in one]
+        payload["PayloadContent"] = content
+        (failing,) = bed.failing(bed.plist(profile))
+        assert failing == (self.KEY, "it holds no private key, so nobody can sign in with it")
 
     def test_expires_soon(self, bed: Bed) -> None:
         """The phone works until then."""
