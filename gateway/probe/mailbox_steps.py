@@ -1,6 +1,7 @@
 """Provision, FolderSync, Sync of the inbox and Ping, as a phone does them one after another."""
 
 import time
+from http import HTTPStatus
 from typing import Final
 
 from gateway.probe.device import Device
@@ -134,7 +135,7 @@ async def command_failure(state: State, failure: Failure) -> Result:
     """The cause of a command's failure; a refusal may be for the user's name alone."""
     wire, target = state.connected(), state.target
     problem = problem_of(failure, wire, state, target.identity)
-    if isinstance(failure, Refused) and failure.status == 403 and target.user:  # noqa: PLR2004
+    if isinstance(failure, Refused) and failure.status == HTTPStatus.FORBIDDEN and target.user:
         found = await _user_refused(state, problem)
         if found is not None:
             return Result(problems=(found,))

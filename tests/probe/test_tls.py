@@ -148,7 +148,7 @@ class TestServerChain:
             ({"extensions": [san_extension((0x87, b"123"))]}, "but for no name", True),
         ],
     )
-    def test_wrong(self, options: dict[str, Any], words: str, fatal: bool) -> None:  # noqa: FBT001
+    def test_wrong(self, options: dict[str, Any], words: str, *, fatal: bool) -> None:
         """Each fault is named, and whether phones refuse it."""
         found = problems(server(**options))
         assert [one for one in found if words in one[0] and one[1] is fatal] != [], found
@@ -180,7 +180,7 @@ class TestNames:
             ("127.0.0.1", "localhost", False),
         ],
     )
-    def test_matches(self, host: str, name: str, expected: bool) -> None:  # noqa: FBT001
+    def test_matches(self, host: str, name: str, *, expected: bool) -> None:
         """A wildcard stands for one label; addresses are compared as such."""
         assert matches(host, name) is expected
 
